@@ -1,0 +1,1 @@
+"""The Deployment that takes blocks in, keeps them until delivered, and forwards them."""

@@ -1,0 +1,1 @@
+"""The sidecar: tails files, samples the pod, ships both to the aggregator."""

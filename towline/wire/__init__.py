@@ -1,0 +1,1 @@
+"""What travels between collector and aggregator: values and their encoding, no I/O."""

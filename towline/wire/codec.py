@@ -1,0 +1,87 @@
+"""Values to bytes and back: requests are MessagePack, answers JSON, bodies zstd.
+
+Room: wire. Never enters: files, sockets, clocks.
+"""
+
+import sys
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from towline.wire.block import Frame
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+REQUEST_TYPE = "application/vnd.towline.v1+msgpack"
+ANSWER_TYPE = "application/json"
+ZSTD_LEVEL = 1
+
+T = TypeVar("T")
+
+
+class BodyError(ValueError):
+    """A frame's body is not what its frame says: wrong checksum, wrong length, or not zstd."""
+
+
+def compress(raw: bytes) -> bytes:
+    """Compress one block; its length is written into the zstd header, so that it can be checked unopened."""
+    return zstd.compress(raw, level=ZSTD_LEVEL)
+
+
+def checksum_of(body: bytes) -> int:
+    """CRC-32 of the body as it travels."""
+    return zlib.crc32(body)
+
+
+def check_body(frame: Frame) -> None:
+    """Check a frame's body without opening it. Raises BodyError."""
+    if checksum_of(frame.body) != frame.checksum:
+        raise BodyError("checksum does not match the body")
+    length = frame.end - frame.start
+    if frame.codec == "none":
+        said: int | None = len(frame.body)
+    else:
+        try:
+            said = zstd.get_frame_info(frame.body).decompressed_size
+        except zstd.ZstdError as error:
+            raise BodyError("body is not zstd") from error
+    if said != length:
+        raise BodyError(f"body holds {said} bytes, the range {length}")
+
+
+def open_body(codec: str, body: bytes, length: int) -> bytes:
+    """The raw bytes of a body that must hold exactly `length` of them. Never makes more than that. Raises BodyError."""
+    if codec == "none":
+        raw = body
+    else:
+        try:
+            raw = zstd.ZstdDecompressor().decompress(body, max_length=length + 1)
+        except zstd.ZstdError as error:
+            raise BodyError("body is not zstd") from error
+    if len(raw) != length:
+        raise BodyError(f"body holds {len(raw)} bytes or more, the range {length}")
+    return raw
+
+
+def encode_request(request: msgspec.Struct) -> bytes:
+    """Encode what a collector sends."""
+    return msgspec.msgpack.encode(request)
+
+
+def decode_request(body: bytes, kind: type[T]) -> T:
+    """Decode what a collector sent. Raises msgspec.DecodeError (ValidationError included). Unknown fields are ignored: newer collectors may add some."""
+    return msgspec.msgpack.decode(body, type=kind)
+
+
+def encode_answer(answer: msgspec.Struct) -> bytes:
+    """Encode what an aggregator answers."""
+    return msgspec.json.encode(answer)
+
+
+def decode_answer(body: bytes, kind: type[T]) -> T:
+    """Decode what an aggregator answered. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(body, type=kind)
