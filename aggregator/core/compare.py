@@ -6,7 +6,7 @@ Room: aggregator core. Never enters: SQLite, sockets, clocks. The journal runs t
 from dataclasses import dataclass, replace
 
 from towline.wire.block import Code, Frame
-from towline.wire.identity import EMPTY_PRINT
+from towline.wire.identity import EMPTY_PRINT, UNKNOWN_PRINT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def _opened(frame: Frame, own: StreamRow | None, newest: StreamRow | None) -> tu
             return None, None
         own = StreamRow(epoch=frame.epoch, mark=0)
     if frame.base is not None and frame.base > own.mark:
-        lifted = replace(own, mark=frame.base, print=EMPTY_PRINT, continues=False)
+        lifted = replace(own, mark=frame.base, print=UNKNOWN_PRINT, continues=False)
         return lifted, Gap(own.mark, frame.base, "elsewhere")
     return own, None
 

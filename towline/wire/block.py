@@ -81,6 +81,9 @@ class FrameAnswer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     epoch: int = 0
     mark: int = 0
     delivered: int = 0
+    print: str = (
+        ""  # the row's print, where its mark is not the frame's end: what must be found there before reading on
+    )
     error: str = ""
 
 

@@ -69,4 +69,5 @@ def print_of(window: bytes) -> str:
     return hashlib.blake2b(seen, digest_size=16).hexdigest()
 
 
-EMPTY_PRINT = print_of(b"")
+EMPTY_PRINT = print_of(b"")  # the print at offset 0
+UNKNOWN_PRINT = ""  # nobody knows what stands before this offset: it is not compared

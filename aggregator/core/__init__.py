@@ -1,0 +1,1 @@
+"""What the aggregator decides. No I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""What the collector decides. No I/O, no clock, no randomness."""

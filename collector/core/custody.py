@@ -1,0 +1,209 @@
+"""Who has the duty to be able to send a byte again: all streams of one pod against one journal.
+
+Room: collector core. Never enters: files, sockets, clocks. Rules 1 to 4 and 8 of docs/design/wire.md are decided here and in stream.py.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from collector.core.files import (
+    Copied,
+    Event,
+    FileKey,
+    Gone,
+    Inherited,
+    Missing,
+    Opened,
+    Position,
+    ReadOrder,
+    Truncated,
+)
+from collector.core.stream import Held, Stream
+from towline.wire.block import BlocksAnswer, Delivered, Frame, MarksAnswer, Row
+
+CHANGES_WITHIN_SECONDS = 600.0
+CHANGES_HELD = 3  # more changes of journal than this, at one address and within that time: hold
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What came of meeting a journal: whether it is the one we had, and what going over to it costs."""
+
+    changed: bool = False
+    given_up_bytes: int = 0  # stored at the journal we left, not delivered: sent again, copies are possible
+    held: bool = False  # several journals behind one address: nothing is sent for now
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request as it went out. `turn` tells a late answer from the one that is waited for."""
+
+    turn: int
+    journal: str
+    since: int
+    frames: tuple[Frame, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Custody:
+    """All streams of the pod, the journal that is believed in, and what is to be sent to it."""
+
+    journal: str = ""  # "": none met yet
+    since: int = 0
+    streams: dict[str, Stream] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)  # name of a copy by itself -> the stream it belongs to
+    changes: list[float] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    turn: int = 0
+    _cursor: int = 0
+
+    # Journals.
+
+    def remember(self, journal: str, delivered: Sequence[Delivered]) -> None:
+        """Take up a checkpoint: what was delivered when it was written, and by whom. Before the first `meet`."""
+        self.journal = journal
+        for row in delivered:
+            stream = self.streams.setdefault(row.stream, Stream(id=row.stream))
+            stream.epoch, stream.place, stream.print = row.epoch, row.delivered, None
+            stream.held = {row.epoch: Held(row.delivered, row.delivered)}
+
+    def meet(self, marks: MarksAnswer, now: float) -> Meeting:
+        """Take a journal's rows as where to go on: at start, and whenever another journal answers (rule 4)."""
+        changed = self.journal not in ("", marks.journal)
+        if changed:
+            self.changes = [then for then in self.changes if now - then < CHANGES_WITHIN_SECONDS]
+            if len(self.changes) >= CHANGES_HELD:
+                return Meeting(held=True)
+            self.changes.append(now)
+        self.journal, self.since = marks.journal, marks.until
+        self.turn += 1  # whatever is still under way was meant for before
+        rows: dict[str, list[Row]] = {}
+        for row in marks.rows:
+            rows.setdefault(row.stream, []).append(row)
+            self.aliases.update(dict.fromkeys(row.aliases, row.stream))
+        given_up = 0
+        for stream_id in {**self.streams, **rows}:
+            given_up += self._adopt(stream_id, rows.get(stream_id, []))
+        if changed:
+            self.counters["journal_changes"] += 1
+            self.counters["copies_possible_bytes"] += given_up
+        return Meeting(changed, given_up if changed else 0)
+
+    def _adopt(self, stream_id: str, rows: list[Row]) -> int:
+        stream = self.streams.setdefault(stream_id, Stream(id=stream_id))
+        if rows:
+            stream.head_bytes = rows[-1].head_bytes
+        return stream.adopt(rows)
+
+    # Files.
+
+    def apply(self, event: Event) -> None:
+        """Follow what became of a file. Unlinked and Waiting need nothing: a descriptor is read on, a waiting file is not read."""
+        match event:
+            case Opened():
+                self._opened(event)
+            case Inherited():
+                stream = self._attached(event)
+                stream.inherit(event.key, event.alias)
+                self.aliases[event.alias] = event.stream_id
+            case Copied():
+                self.streams[event.stream_id].name_copy(event.epoch, event.alias)
+                self.aliases[event.alias] = event.stream_id
+            case Truncated():
+                self.counters["lost_to_truncation_bytes"] += event.lost_bytes_at_least
+                self.streams[event.stream_id].truncated(event.key, event.lost_bytes_at_least)
+            case Missing():
+                self.counters["missing_bytes"] += event.size_bytes
+            case Gone():
+                self.streams[event.stream_id].gone = True
+
+    def _opened(self, event: Opened) -> None:
+        new = event.stream_id not in self.streams
+        stream = self._attached(event)
+        stream.key = event.key
+        if new:
+            stream.begin(event.epoch, event.offset)
+
+    def _attached(self, event: Opened | Inherited) -> Stream:
+        stream = self.streams.setdefault(event.stream_id, Stream(id=event.stream_id))
+        stream.origin, stream.head_bytes, stream.gone, stream.said_gone = event.origin, event.head_bytes, False, False
+        return stream
+
+    def positions(self) -> Mapping[str, Position]:
+        """Where every stream stands, for those who look at files."""
+        return {stream.id: stream.position() for stream in self.streams.values()}
+
+    def orders(self, sizes: Mapping[FileKey, int], window_bytes: int) -> list[ReadOrder]:
+        """What to read now: every stream whose file has something new, in turn, until `window_bytes` are reached.
+
+        What is kept for sending counts too. A read is never made small to fit: that would tear lines.
+        """
+        orders: list[ReadOrder] = []
+        left = window_bytes - self.unsent_bytes
+        for stream in self._in_turn():
+            if left <= 0:
+                break
+            size = None if stream.key is None else sizes.get(stream.key)
+            order = None if size is None else stream.order(size)
+            if order is not None and size is not None:
+                orders.append(order)
+                left -= min(order.max_bytes, max(0, size - order.offset))
+        return orders
+
+    def _in_turn(self) -> Iterator[Stream]:
+        """All streams, beginning one further each time: a full window never starves the last one."""
+        streams = list(self.streams.values())
+        self._cursor = (self._cursor + 1) % max(1, len(streams))
+        yield from streams[self._cursor :]
+        yield from streams[: self._cursor]
+
+    # Requests.
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Stored and not delivered yet: while there are any, the journal is asked (rule 8)."""
+        return sum(stream.waiting_bytes for stream in self.streams.values())
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Read and not stored yet."""
+        return sum(frame.end - frame.start for stream in self.streams.values() for frame in stream.queue)
+
+    def request(self, max_body_bytes: int) -> Sent:
+        """The next request: one frame of every stream that has one, `max_body_bytes` of bodies together, at least one frame."""
+        frames: list[Frame] = []
+        size = 0
+        for stream in self._in_turn():
+            frame = stream.outgoing()
+            if frame is None:
+                continue
+            if frames and size + len(frame.body) > max_body_bytes:
+                break
+            frames.append(frame)
+            size += len(frame.body)
+        self.turn += 1
+        return Sent(self.turn, self.journal, self.since, tuple(frames))
+
+    def answered(self, sent: Sent, answer: BlocksAnswer) -> bool:
+        """Follow an answer to `sent`. False for one that comes late or from a journal that was left: it moves nothing."""
+        if answer.journal != self.journal or sent.journal != self.journal or sent.turn != self.turn:
+            return False
+        self.turn += 1  # answered once: the same answer again is a late one
+        for frame, word in zip(sent.frames, answer.frames, strict=False):
+            if word.stream == frame.stream:
+                self.counters[f"answers_{word.code}"] += 1
+                self.streams[frame.stream].answered(word)
+        for row in answer.delivered:
+            if row.stream in self.streams:
+                self.streams[row.stream].moved(row.epoch, row.delivered)
+        self.since = max(self.since, answer.until)
+        return True
+
+    def checkpoint(self) -> tuple[Delivered, ...]:
+        """What a later life needs beside the journal's rows: how far each stream was delivered."""
+        return tuple(
+            Delivered(stream.id, stream.epoch, stream.delivered)
+            for stream in self.streams.values()
+            if not (stream.gone and stream.said_gone) and (stream.delivered or stream.epoch)
+        )

@@ -1,0 +1,1 @@
+"""What the collector observes: one file each."""

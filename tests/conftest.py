@@ -1,0 +1,44 @@
+"""What every test lives under: real parts are there or skipped aloud, and nobody speaks to a metadata endpoint."""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+REQUIRED = os.environ.get("TOWLINE_REQUIRE_REAL_PARTS") == "1"
+LINK_LOCAL = ("169.254.", "fe80:", "fd00:ec2:")
+_hits: list[str] = []
+
+
+def _watch_connects(event, args):
+    if event == "socket.connect" and isinstance(args[1], tuple) and str(args[1][0]).lower().startswith(LINK_LOCAL):
+        _hits.append(str(args[1][0]))
+
+
+sys.addaudithook(_watch_connects)
+
+
+@pytest.fixture(autouse=True)
+def nobody_contacts_a_metadata_endpoint(request):
+    _hits.clear()
+    yield
+    if _hits and "contacts_link_local" not in request.keywords:
+        pytest.fail(f"connected to {_hits}: no code path ever contacts a link-local address")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            missing = [name for name in marker.args if shutil.which(name) is None]
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"real part not on this machine: {', '.join(missing)}"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and TOWLINE_REQUIRE_REAL_PARTS is 1: {report.longrepr}"

@@ -1,0 +1,130 @@
+import asyncio
+import os
+import signal
+
+import pytest
+
+from towline.plumbing.lifecycle import ExitCode, run_until, serve, wait_until
+
+
+def stage_that_drains(done, name):
+    async def stage(stop):
+        await stop.wait()
+        done.append(name)
+
+    return stage
+
+
+async def test_every_stage_finishes_what_it_holds_after_stop():
+    stop, done = asyncio.Event(), []
+    stop.set()
+    await run_until(stop, [stage_that_drains(done, "a"), stage_that_drains(done, "b")], drain_seconds=60)
+    assert sorted(done) == ["a", "b"]
+
+
+async def test_a_stage_that_does_not_finish_in_time_is_cancelled_and_can_clean_up():
+    stop, cleaned = asyncio.Event(), []
+
+    async def stubborn(_stop):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.append(True)
+
+    stop.set()
+    await run_until(stop, [stubborn], drain_seconds=0)
+    assert cleaned == [True]
+
+
+async def test_a_crash_in_one_stage_ends_the_others_loudly():
+    ended = []
+
+    async def crashes(_stop):
+        raise RuntimeError("boom")
+
+    async def waits(_stop):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    with pytest.raises(ExceptionGroup, match="unhandled errors") as caught:
+        await run_until(asyncio.Event(), [waits, crashes], drain_seconds=60)
+    assert caught.group_contains(RuntimeError, match="boom")
+    assert ended == [True]
+
+
+async def test_it_returns_when_every_stage_has_ended_by_itself():
+    async def short(_stop):
+        return
+
+    stop = asyncio.Event()
+    await run_until(stop, [short, short], drain_seconds=60)
+    assert stop.is_set()
+
+
+async def test_one_stage_that_ends_early_leaves_the_others_running():
+    stop, done = asyncio.Event(), []
+
+    async def short(_stop):
+        return
+
+    async def ends_the_rest(stop):
+        await asyncio.sleep(0)
+        done.append("still running")
+        stop.set()
+
+    await run_until(stop, [short, ends_the_rest], drain_seconds=60)
+    assert done == ["still running"]
+
+
+async def test_without_stages_there_is_nothing_to_wait_for():
+    await run_until(asyncio.Event(), [], drain_seconds=60)
+
+
+async def test_a_wait_ends_with_its_time_or_with_stop():
+    stop = asyncio.Event()
+    assert not await wait_until(stop, 0)
+    stop.set()
+    assert await wait_until(stop, 3600)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_for_a_drain_and_the_exit_code_is_what_main_returns(number):
+    async def main(stop):
+        os.kill(os.getpid(), number)
+        await stop.wait()
+        return ExitCode.BYTES_UNSTORED
+
+    assert serve(main) == 3
+
+
+def test_a_second_interrupt_cuts_the_drain_short():
+    async def main(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    assert serve(main) == ExitCode.INTERRUPTED
+
+
+def test_an_interrupt_after_a_sigterm_does_not_cut_the_drain_short():
+    async def main(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return ExitCode.OK
+
+    assert serve(main) == ExitCode.OK
+
+
+def test_signals_are_given_back_afterwards():
+    async def main(_stop):
+        return ExitCode.OK
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    serve(main)
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before

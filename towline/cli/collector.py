@@ -1,0 +1,18 @@
+"""`towline collector`: run the sidecar in the foreground."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("collector", help="run the collector (the sidecar)")
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="collector.yaml")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT; the exit code says how it went (plumbing.lifecycle.ExitCode)."""
+    from collector.__main__ import start
+
+    return start(args.config)

@@ -1,0 +1,1 @@
+"""What both halves need and what knows no log, metric or vendor: errors, retry, config files, life cycle, logs."""
