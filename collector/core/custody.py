@@ -4,13 +4,12 @@ Room: collector core. Never enters: files, sockets, clocks. Rules 1 to 4 and 8 o
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.core.files import (
     Copied,
     Event,
-    FileKey,
     Gone,
     Inherited,
     Missing,
@@ -134,9 +133,10 @@ class Custody:
         """Where every stream stands, for those who look at files."""
         return {stream.id: stream.position() for stream in self.streams.values()}
 
-    def orders(self, sizes: Mapping[FileKey, int], window_bytes: int) -> list[ReadOrder]:
+    def orders(self, size_of: Callable[[str], int], window_bytes: int) -> list[ReadOrder]:
         """What to read now: every stream whose file has something new, in turn, until `window_bytes` are reached.
 
+        `size_of` says of a stream how many bytes its file held at the last scan.
         What is kept for sending counts too. A read is never made small to fit: that would tear lines.
         """
         orders: list[ReadOrder] = []
@@ -144,9 +144,9 @@ class Custody:
         for stream in self._in_turn():
             if left <= 0:
                 break
-            size = None if stream.key is None else sizes.get(stream.key)
-            order = None if size is None else stream.order(size)
-            if order is not None and size is not None:
+            size = size_of(stream.id)
+            order = stream.order(size)
+            if order is not None:
                 orders.append(order)
                 left -= min(order.max_bytes, max(0, size - order.offset))
         return orders

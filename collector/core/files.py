@@ -174,6 +174,7 @@ class ReadResult:
 
     `hole_bytes`: a hole begins at `offset` and is this long (page granularity): a gap, never read. `data` is empty then.
     `at_end`: nothing came after `data` when it was read. `error` is a reason from a closed list, "" if there was none.
+    `before`: what lies right before `offset`, enough for the print at any place in `data`, and to say whether a line begins there.
     """
 
     stream_id: str
@@ -186,3 +187,4 @@ class ReadResult:
     at_end: bool
     hole_bytes: int = 0
     error: str = ""
+    before: bytes = b""

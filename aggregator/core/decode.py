@@ -1,0 +1,145 @@
+"""An owed block to lines, and lines to what one request can carry.
+
+Room: aggregator core. Never enters: sockets, clocks, vendors. One unzstd and one split per block; no loop over lines, UTF-16 excepted.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from dataclasses import replace
+from itertools import accumulate
+
+from aggregator.core.records import OwedBlock, Slice
+from towline.wire.codec import open_body
+
+_LINE_FEEDS = {"utf-8": b"\n", "utf-16le": b"\n\0", "utf-16be": b"\0\n"}
+_CODECS = {"utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
+_LINE_OBJECT_BYTES = 41  # what CPython adds to each line: a bytes header and a place in the list
+ENCODINGS = frozenset(_LINE_FEEDS)
+
+
+def open_block(block: OwedBlock) -> Slice:
+    """The lines of a block from its `place` on, as UTF-8. Raises BodyError where the body is not what was announced.
+
+    A place inside a line (an earlier block ended there) makes the first line one that continues.
+    """
+    raw = open_body(block.codec, block.body, block.end - block.start)
+    skipped = block.place - block.start
+    line_feed = _LINE_FEEDS.get(block.origin.encoding, b"\n")
+    continues = block.continues if not skipped else raw[skipped - len(line_feed) : skipped] != line_feed
+    raw = raw[skipped:] if skipped else raw
+    wide = len(line_feed) > 1
+    lines, ends = _wide_lines(raw, block, line_feed) if wide else (_lines(raw), None)
+    piece = Slice(
+        block_id=block.block_id,
+        stream=block.stream,
+        epoch=block.epoch,
+        start=block.place,
+        end=block.end,
+        lines=lines,
+        pod=block.pod,
+        origin=block.origin,
+        read_unix_ns=block.read_unix_ns,
+        partial=block.partial and not raw.endswith(line_feed),
+        continues=continues,
+        ends=ends,
+    )
+    if not wide:
+        # Every line but the last has its line feed: no need to sum what is known.
+        piece.__dict__["size_bytes"] = len(raw) - len(lines) + (not raw.endswith(line_feed) and bool(raw))
+    return piece
+
+
+def _lines(raw: bytes) -> list[bytes]:
+    lines = raw.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _wide_lines(raw: bytes, block: OwedBlock, line_feed: bytes) -> tuple[list[bytes], list[int]]:
+    """Lines of UTF-16 as UTF-8, and the stream offset after each: their lengths no longer tell."""
+    codec = _CODECS[block.origin.encoding]
+    lines, ends, begun = [], [], 0
+    while begun < len(raw):
+        found = raw.find(line_feed, begun)
+        while found > 0 and found % 2:  # the halves of two neighbours look like a line feed
+            found = raw.find(line_feed, found + 1)
+        last = found if found >= 0 else len(raw)
+        lines.append(raw[begun:last].decode(codec, errors="replace").encode())
+        begun = last + 2 if found >= 0 else last
+        ends.append(block.place + begun)
+    if lines and block.place == 0:
+        lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")  # a byte order mark is no text
+    return lines, ends
+
+
+def split_to_fit(
+    piece: Slice, room_lines: int, room_bytes: int, overhead_bytes: int
+) -> tuple[Slice | None, Slice | None]:
+    """The first lines of a slice that fit, each costing its length and `overhead_bytes`, and those that do not.
+
+    Lengths are summed once: this runs for each batch over each of its lines, and sums are what it would cost most.
+    """
+    count = min(len(piece), room_lines)
+    if count == len(piece) and piece.size_bytes + count * overhead_bytes <= room_bytes:
+        return piece, None
+    head = piece.lines[:count]
+    size_bytes = sum(map(len, head))
+    if size_bytes + count * overhead_bytes > room_bytes:
+        sums = list(accumulate(len(line) + overhead_bytes for line in head))
+        count = bisect_right(sums, room_bytes)
+        size_bytes = sums[count - 1] - count * overhead_bytes if count else 0
+    return split(piece, count, size_bytes) if count else (None, piece)
+
+
+def split(piece: Slice, count: int, size_bytes: int) -> tuple[Slice, Slice | None]:
+    """The first `count` lines, known to hold `size_bytes`, and the rest."""
+    if count == len(piece):
+        return piece, None
+    middle = piece.start + size_bytes + count if piece.ends is None else piece.ends[count - 1]
+    ends = piece.ends
+    first = replace(
+        piece, end=middle, lines=piece.lines[:count], partial=False, ends=None if ends is None else ends[:count]
+    )
+    rest = replace(
+        piece, start=middle, lines=piece.lines[count:], continues=False, ends=None if ends is None else ends[count:]
+    )
+    # What is known need not be summed again: cached_property looks into the instance's dict first.
+    rest.__dict__["size_bytes"] = piece.size_bytes - size_bytes
+    first.__dict__["size_bytes"] = size_bytes
+    return first, rest
+
+
+def held_bytes(piece: Slice) -> int:
+    """What a slice occupies in memory, about."""
+    return piece.size_bytes + len(piece) * _LINE_OBJECT_BYTES
+
+
+class SliceCache:
+    """Opened blocks, least recently used first out: two sinks that are owed the same block open it once."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held_bytes = 0
+        self._slices: OrderedDict[tuple[int, str, int], Slice] = OrderedDict()
+
+    def get(self, block: OwedBlock) -> Slice | None:
+        """The block from its place on, if it was opened from there lately."""
+        key = (block.block_id, block.stream, block.place)
+        found = self._slices.get(key)
+        if found is None or found.epoch != block.epoch or found.end != block.end:
+            return None
+        self._slices.move_to_end(key)
+        # Identity may have been told again since (labels change): the block at hand knows its own.
+        return found if found.pod is block.pod else replace(found, pod=block.pod, origin=block.origin)
+
+    def put(self, piece: Slice) -> None:
+        """Keep an opened block while there is room."""
+        key = (piece.block_id, piece.stream, piece.start)
+        if key in self._slices or held_bytes(piece) > self._max_bytes:
+            return
+        self._slices[key] = piece
+        self._held_bytes += held_bytes(piece)
+        while self._held_bytes > self._max_bytes:
+            _, oldest = self._slices.popitem(last=False)
+            self._held_bytes -= held_bytes(oldest)

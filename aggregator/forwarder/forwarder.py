@@ -1,0 +1,147 @@
+"""All sinks: lanes come up as the journal owes them, and end when nothing is owed.
+
+Room: aggregator, forwarder. Never enters: what a batch holds.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from aggregator.forwarder.desk import Desk, Ledger, Timing
+from aggregator.forwarder.health import Health
+from aggregator.forwarder.lane import Lane
+from aggregator.forwarder.opener import Opener
+from aggregator.forwarder.room import Room
+from aggregator.forwarder.state import LaneState, SinkState, reason_of
+from aggregator.sink import Sink
+from towline.plumbing.errors import ConfigError, TowlineError
+
+_HELD_BYTES = 32 << 20  # of owed bytes in memory, all sinks together
+_LEAST_HELD_BYTES = 8 << 20  # of one sink
+_CACHE_BYTES = 16 << 20
+_EMPTY_SECONDS = 0.05
+_KEPT_LANES = 1000  # idle lanes that /status remembers, of each sink
+
+log = structlog.get_logger()
+
+
+class Forwarder:
+    """Delivers to every push sink, each by itself: one that is down delays no other."""
+
+    def __init__(self, journal: Ledger, sinks: Mapping[str, Sink], timing: Timing | None = None) -> None:
+        self._stop = asyncio.Event()
+        # With one sink nobody would ask a second time for what was opened.
+        self._opener = Opener(_CACHE_BYTES if len(sinks) > 1 else 0)
+        held_bytes = max(_LEAST_HELD_BYTES, _HELD_BYTES // max(1, len(sinks)))
+        timing = timing or Timing()
+        self._desks = {
+            name: _SinkForwarder(
+                Desk(
+                    name=name,
+                    sink=sink,
+                    journal=journal,
+                    opener=self._opener,
+                    room=Room(held_bytes),
+                    health=Health(sink, timing.send_timeout_seconds, timing.clock),
+                    timing=timing,
+                    stop=self._stop,
+                )
+            )
+            for name, sink in sinks.items()
+        }
+
+    @property
+    def states(self) -> Mapping[str, SinkState]:
+        """What each sink has done, and its lanes."""
+        return {name: desk.state for name, desk in self._desks.items()}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver; after `stop` return when nothing is owed any more. A cancel leaves what is owed in the journal."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(desk.run()) for desk in self._desks.values()]
+                await stop.wait()
+                self._stop.set()
+                for desk in self._desks.values():
+                    desk.wake()
+                if running:
+                    await asyncio.wait(running)
+        finally:
+            self._opener.close()
+
+
+class _SinkForwarder:
+    """One sink: starts a lane for everything it owes."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._woken = asyncio.Event()
+        self._running: set[str] = set()
+        self.wake = self._woken.set
+        self.state = desk.state
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            health = group.create_task(self._check_health())
+            self._desk.journal.subscribe(self._desk.name, self.wake)
+            await self._recall()
+            while not self._is_done():
+                self._start_lanes(group)
+                await self._woken.wait()
+                self._woken.clear()
+            health.cancel()
+
+    def _is_done(self) -> bool:
+        return self._desk.stop.is_set() and not self._running and not self._desk.journal.owing(self._desk.name)
+
+    def _start_lanes(self, group: asyncio.TaskGroup) -> None:
+        for name in self._desk.journal.owing(self._desk.name):
+            if name not in self._running:
+                self._running.add(name)
+                group.create_task(self._run_lane(name))
+
+    async def _run_lane(self, name: str) -> None:
+        timing = self._desk.timing
+        try:
+            if not await Lane(self._desk, name, self._lane_state(name)).run():
+                # What is said to be owed was not there: looking again at once would be a busy loop.
+                await timing.pause(self._desk.stop, _EMPTY_SECONDS)
+        finally:
+            self._running.discard(name)
+            self.wake()  # something may have come to be owed since the lane looked
+
+    def _lane_state(self, name: str) -> LaneState:
+        """The state of a lane, the newest at the end; of idle ones only the last are remembered."""
+        lanes = self.state.lanes
+        lanes[name] = lanes.pop(name, LaneState(name))
+        for old in list(lanes)[:-_KEPT_LANES]:
+            if old not in self._running:
+                del lanes[old]
+        return lanes[name]
+
+    async def _recall(self) -> None:
+        """Give the sink what its receipts wrote, before its first send; as often as it takes."""
+        timing, attempt = self._desk.timing, 0
+        while not self.state.ready:
+            try:
+                await self._desk.sink.recall(await self._desk.journal.memo(self._desk.name))
+            except ConfigError:
+                raise
+            except (TowlineError, OSError) as error:
+                attempt += 1
+                self.state.failures[reason_of(error)] += 1
+                log.error("sink_not_recalled", sink=self._desk.name, attempt=attempt, error=str(error))  # noqa: TRY400 - a known state, not a fault
+                await timing.pause(self._desk.stop, timing.policy.delay_seconds(attempt, timing.jitter()))
+            else:
+                self.state.ready = True
+
+    async def _check_health(self) -> None:
+        """Say early what is wrong with address or credentials; deliveries begin meanwhile. Raises ConfigError, which stops the start."""
+        try:
+            await self._desk.health.check()
+        except ConfigError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the sends will meet the same and wait it out
+            self.state.failures[reason_of(error)] += 1
+            log.warning("sink_unwell_at_start", sink=self._desk.name, error=str(error))

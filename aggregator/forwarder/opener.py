@@ -1,0 +1,42 @@
+"""Opens blocks for all sinks: once each while it is remembered, on a worker thread where it is worth the way there.
+
+Room: aggregator, forwarder. Never enters: sinks.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from aggregator.core.decode import SliceCache, open_block
+from aggregator.core.records import OwedBlock, Slice
+
+_WORTH_A_THREAD_BYTES = 256 * 1024  # below, the way to a thread and back costs more than it frees: a few ms of the loop
+
+T = TypeVar("T")
+
+
+class Opener:
+    """Two threads for everything that burns CPU: more would only add arenas and switches on the cores that a replica has."""
+
+    def __init__(self, cache_bytes: int) -> None:
+        self._cache = SliceCache(cache_bytes)
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="codec")
+
+    async def open(self, block: OwedBlock) -> Slice:
+        """The lines of a block from its place on. Raises BodyError."""
+        piece = self._cache.get(block)
+        if piece is None:
+            piece = await self.compute(block.end - block.start, lambda: open_block(block))
+            self._cache.put(piece)
+        return piece
+
+    async def compute(self, size_bytes: int, work: Callable[[], T]) -> T:
+        """The result of `work`, which reads or makes about `size_bytes`."""
+        if size_bytes < _WORTH_A_THREAD_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """Let the threads go; what they are at ends first."""
+        self._threads.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,36 @@
+"""What an answer for a batch means for the journal: how far each block is settled, and which lines became dead letters.
+
+Room: aggregator, forwarder. Pure. Never enters: sockets, clocks.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from aggregator.core.records import Batch, Debt, Slice
+from aggregator.journal.words import DeadLetter, Settlement
+from aggregator.sink import Refusal
+
+
+def settlements_of(batch: Batch, debt: Debt, is_last_of: Callable[[Slice], bool]) -> list[Settlement]:
+    """One settlement per block: its place after the last of its lines in `batch`."""
+    last = {piece.block_id: piece for piece in batch.slices}
+    return [Settlement(block_id, debt, piece.end, is_last_of(piece)) for block_id, piece in last.items()]
+
+
+def dead_letters_of(batch: Batch, refusals: Sequence[Refusal], sink: str) -> list[DeadLetter]:
+    """The refused lines that are kept, by their index in the batch."""
+    kept = sorted({refusal.index: refusal for refusal in refusals if refusal.keep}.items())
+    return [_letter(line, refusal.reason, sink) for line, (_, refusal) in zip(_picked(batch, kept), kept, strict=True)]
+
+
+def _picked(batch: Batch, kept: Sequence[tuple[int, Refusal]]) -> Iterator[tuple[Slice, int]]:
+    lines, passed = batch.lines(), 0
+    for index, _ in kept:
+        yield next(islice(lines, index - passed, None))
+        passed = index + 1
+
+
+def _letter(line: tuple[Slice, int], reason: str, sink: str) -> DeadLetter:
+    piece, index = line
+    start, end = piece.end_of(index), piece.end_of(index + 1)
+    return DeadLetter(piece.block_id, sink, start, end, reason, bytes(piece.lines[index]))

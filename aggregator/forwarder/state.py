@@ -1,0 +1,64 @@
+"""What is known of sinks and lanes while they run: for /status, /metrics and the log. Counts and states, never content.
+
+Room: aggregator, forwarder. Never enters: I/O.
+"""
+
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Literal
+
+_SHOWN_CHARACTERS = 200  # of an error's text, which a destination may have had a part in
+
+
+@dataclass(slots=True)
+class LaneState:
+    """A lane as /status shows it."""
+
+    lane: str
+    state: Literal["idle", "sending", "waiting", "held"] = "idle"
+    reason: str = ""  # the type of the error that is waited out
+    attempts: int = 0  # failed since the last success
+    last_error: str = ""
+    last_success_unix: float | None = None
+
+    def fail(self, error: BaseException, *, held: bool) -> None:
+        """Note a failure after which the same bytes go again."""
+        self.state = "held" if held else "waiting"
+        self.reason = reason_of(error)
+        self.attempts += 1
+        self.last_error = f"{self.reason}: {error}"[:_SHOWN_CHARACTERS]
+
+    def succeed(self, now_unix: float) -> bool:
+        """Note a success. True where it ends a failure."""
+        recovered = self.attempts > 0
+        self.state, self.reason, self.attempts, self.last_success_unix = "sending", "", 0, now_unix
+        return recovered
+
+
+@dataclass(slots=True)
+class SinkState:
+    """What a sink has done in this life of the process, and its lanes."""
+
+    delivered_lines: int = 0
+    delivered_bytes: int = 0
+    sent_batches: int = 0
+    dead_letters: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # by the sink's reason, kept as dead letters or not
+    failures: Counter[str] = field(default_factory=Counter)  # by the error's type
+    lanes: dict[str, LaneState] = field(default_factory=dict)
+    ready: bool = False  # what the journal remembers was recalled
+
+
+def reason_of(error: BaseException) -> str:
+    """A word from a closed list for an error: its class, without the ending all have."""
+    name = type(error).__name__.removesuffix("Error").lower()
+    return {"timeout": "timed_out", "toolarge": "too_large"}.get(name, name)
+
+
+def place_of(error: BaseException) -> str:
+    """An unexpected error's type and where it was raised, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -1,0 +1,1 @@
+"""Files of JSON lines, appended to and fsynced: exactly once across restarts."""

@@ -1,0 +1,48 @@
+"""The processes that a measurement puts around what it measures."""
+
+import time
+from pathlib import Path
+
+from bench.measure import MB
+from tests.e2e.procs import Deployment, Service, free_port, wait_until
+
+SECONDS_FOR_A_MB = 1.0  # how long a slow machine may take for what is waited for
+
+
+def null_aggregator(deployment: Deployment) -> Service:
+    """A null aggregator at the deployment's aggregator address."""
+    arguments = ["-m", "bench.null_aggregator", "--port", str(deployment.aggregator_port)]
+    return Service(arguments, deployment.folder / "null_aggregator.log", deployment.aggregator_url)
+
+
+def null_intake(folder: Path, *, stamps: bool = False) -> Service:
+    """A null Datadog intake on a port of its own."""
+    port = free_port()
+    arguments = ["-m", "bench.null_intake", "--port", str(port), *(["--stamps"] if stamps else [])]
+    return Service(arguments, folder / "null_intake.log", f"http://127.0.0.1:{port}")
+
+
+def datadog_aggregator(deployment: Deployment, intake_url: str, **changes: object) -> Service:
+    """A real aggregator that sends everything to the Datadog intake at `intake_url`, unparsed, zstd."""
+    key = deployment.folder / "api_key"
+    key.write_text("0" * 32)
+    sink = {"type": "datadog", "api_key_file": str(key), "logs_url": intake_url, "api_url": intake_url}
+    return deployment.aggregator(sinks={"dd": sink}, routes=[{"to": ["dd"]}], **changes)
+
+
+def wait_for_bytes(deployment: Deployment, size_bytes: int, *, delivered: bool) -> float:
+    """Wait until the journal has stored (or delivered) so many bytes of the pod. Returns the seconds it took."""
+    started = time.monotonic()
+    reached = deployment.delivered_bytes if delivered else deployment.stored_bytes
+    # Polled seldom: each look is work for the aggregator, which may be what is measured.
+    wait_until(
+        lambda: _after(0.2) and reached() >= size_bytes,
+        60 + SECONDS_FOR_A_MB * size_bytes / MB,
+        f"{size_bytes} bytes at the journal",
+    )
+    return time.monotonic() - started
+
+
+def _after(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True

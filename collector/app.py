@@ -1,0 +1,148 @@
+"""The collector's wiring: what is made, in which order it starts, how it leaves.
+
+Room: collector, the top. Never enters: decisions.
+"""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+
+import structlog
+
+from collector.checkpoint import CheckpointFile
+from collector.client import Client
+from collector.config import CollectorConfig
+from collector.core.custody import Custody
+from collector.core.pace import Pace
+from collector.core.peers import Peers
+from collector.core.snapshot import SnapshotQueue
+from collector.drain import Left, drain
+from collector.health import HealthServer, Page
+from collector.identity import PodIdentity, open_identity
+from collector.keeper import Keeper
+from collector.link import Link, Speaker
+from collector.memory import give_memory_back
+from collector.metrics import CONTENT_TYPE, OwnMetrics
+from collector.readings import Readings
+from collector.sampling import Sampling
+from collector.shipper import Shipper
+from collector.sources.pod_metrics import PodMetrics, has_own_kernel
+from collector.watcher import open_watcher
+from towline.plumbing.address import parse_listen
+from towline.plumbing.errors import ConfigError
+from towline.plumbing.lifecycle import ExitCode, serve
+from towline.plumbing.secret import Secret
+
+STALLED_SECONDS = 30.0  # liveness: the loop turns at least once a second, a request takes at most its time-out
+LAST_SNAPSHOT_SECONDS = 3.0
+
+_log = structlog.get_logger()
+
+
+def run(config: CollectorConfig) -> int:
+    """Ship until SIGTERM, then drain. Returns the exit code; raises ConfigError at start."""
+    give_memory_back()
+    identity = open_identity(config.identity, config.podinfo_dir, config.state_dir)
+    return serve(lambda stop: _Collector(config, identity).run(stop))
+
+
+class _Collector:
+    """Everything that runs, put together."""
+
+    def __init__(self, config: CollectorConfig, identity: PodIdentity) -> None:
+        self._config, self._identity = config, identity
+        self._speaker = Speaker(identity.pod, _token(config), run=secrets.token_hex(8))
+        self._peers = Peers(pod_uid=identity.pod().uid, failover_seconds=config.aggregator.failover_seconds)
+        self._watcher = open_watcher(config, identity.pod().uid)
+        self._shipper = self._make_shipper()
+        self._sampling = self._make_sampling()
+        self._own_metrics = OwnMetrics(Readings(self._shipper, self._watcher, self._sampling))
+
+    def _make_shipper(self) -> Shipper:
+        config = self._config
+        custody, keeper = Custody(), Keeper(CheckpointFile(Path(config.state_dir)))
+        saved = keeper.load()
+        if saved is not None:
+            custody.remember(saved.journal, saved.delivered)
+            self._peers.take(saved.peer)
+        pace = Pace(flush_seconds=config.flush_seconds, scan_seconds=self._watcher.scan_seconds)
+        return Shipper(custody, self._watcher, self._link(), keeper, pace)
+
+    def _make_sampling(self) -> Sampling | None:
+        interval_seconds = self._config.metrics.interval_seconds
+        if not interval_seconds:
+            return None
+        pod, link = self._identity.pod(), self._link()
+        metrics = PodMetrics(self._watcher.roots, own_kernel=has_own_kernel(pod))
+        queue = SnapshotQueue(link.identity(), self._speaker.run, interval_seconds)
+        return Sampling(metrics, queue, link, lambda: self._shipper.custody.journal, interval_seconds)
+
+    def _link(self) -> Link:
+        client = Client(self._config.aggregator.url, self._config.aggregator.timeout_seconds)
+        return Link(client, self._peers, self._speaker, time.monotonic)
+
+    async def run(self, stop: asyncio.Event) -> int:
+        health = HealthServer({"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics})
+        host, port = parse_listen(self._config.http.listen)
+        try:
+            port = await health.start(host, port)
+        except OSError as error:
+            listen = self._config.http.listen
+            raise ConfigError(f"http.listen: {listen}: {error.strerror}. Free the port, or listen elsewhere") from error
+        _log.info("service_started", host=host, port=port, run=self._speaker.run, **_names(self._identity))
+        try:
+            left = await self._ship(stop)
+        finally:
+            await health.close()
+            self._watcher.close()
+        _log.info("service_ended")
+        lost = bool(left.unstored_bytes) and self._config.exit_code_on_loss
+        return ExitCode.BYTES_UNSTORED if lost else ExitCode.OK
+
+    async def _ship(self, stop: asyncio.Event) -> Left:
+        limits = self._config.drain
+        async with asyncio.TaskGroup() as group:
+            sampling = group.create_task(self._sampling.run(stop)) if self._sampling is not None else None
+            waking = group.create_task(self._wake_at(stop))
+            await self._shipper.run(stop)
+            _log.info("service_draining", grace_seconds=limits.grace_seconds)
+            left = await drain(self._shipper, limits.grace_seconds, limits.delivered_seconds)
+            if sampling is not None and not sampling.done():
+                await asyncio.wait([sampling], timeout=LAST_SNAPSHOT_SECONDS)
+                sampling.cancel()
+            waking.cancel()
+        return left
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._watcher.nudge()
+
+    # What others may ask.
+
+    def _healthz(self) -> Page:
+        stalled = self._shipper.clock() - self._shipper.progress.turned_at
+        limit = STALLED_SECONDS + self._config.aggregator.timeout_seconds
+        return (
+            Page(200, b"ok\n")
+            if stalled < limit
+            else Page(503, f"the loop stands still for {stalled:.0f} s\n".encode())
+        )
+
+    def _readyz(self) -> Page:
+        """Ready from the first moment: start-up never depends on the aggregator."""
+        waiting = self._shipper.progress.waiting_for
+        return Page(200, f"ok, waiting for {waiting}\n".encode() if waiting else b"ok\n")
+
+    def _metrics(self) -> Page:
+        return Page(200, self._own_metrics.page(), CONTENT_TYPE)
+
+
+def _token(config: CollectorConfig) -> Secret | None:
+    path = config.aggregator.token_file
+    return Secret.from_file(Path(path)) if path else None
+
+
+def _names(identity: PodIdentity) -> dict[str, str]:
+    pod = identity.pod()
+    return {"namespace": pod.namespace, "pod": pod.name, "workload": pod.workload}

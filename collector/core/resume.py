@@ -1,0 +1,88 @@
+"""The first scan after a start: which file is which of the streams that the journal knows.
+
+Room: core. Never enters: open files (a `Peek` is passed in), clocks (`now` is passed in).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from collector.core.book import Book
+from collector.core.files import Event, FileKey, Opened, Position, Scan, Seen
+from collector.core.following import Broken, Copy, Ended, Followed
+from collector.core.naming import Naming
+from towline.wire.block import Row
+
+
+class Resume:
+    """Matches files to rows by instance. What it cannot match is treated as gone from its folder: then prints decide."""
+
+    def __init__(self, book: Book, naming: Naming, rows: Iterable[Row]) -> None:
+        self._book = book
+        self._naming = naming
+        self._newest: dict[str, Row] = {}
+        self._rows = sorted(rows, key=lambda row: (row.stream, row.epoch))
+        for row in self._rows:
+            self._newest[row.stream] = row
+
+    def match(self, now: float, scan: Scan, positions: Mapping[str, Position]) -> list[Event]:
+        """Take up every stream of the rows, and of the positions that a checkpoint kept without a row."""
+        self._naming.remember({*self._newest, *positions}, (row.head_bytes for row in self._rows))
+        by_name = {self._naming.identify(seen)[0]: seen for seen in scan.files}
+        self._remember_ended(by_name)
+        events: list[Event] = []
+        for name in sorted({*self._newest, *positions}):
+            row = self._newest.get(name)
+            position = positions.get(name)
+            if position is None and row is not None:
+                position = Position(row.epoch, row.mark, row.print or None, row.mark, row.delivered)
+            if position is not None:
+                events += self._take_up(name, row, position, by_name.get(name), now)
+        return events
+
+    def _take_up(self, name: str, row: Row | None, position: Position, seen: Seen | None, now: float) -> list[Event]:
+        if seen is None and (row is None or row.gone):
+            return []
+        path = row.path if row is not None and row.path else seen.path if seen is not None else ""
+        root = self._naming.globs.root_over(path) if seen is None else seen.key.root
+        if root is None:
+            return []  # its folder is not watched any more
+        over = (
+            row is not None and row.final and not row.gone and row.epoch == position.epoch
+        )  # its next epoch was not opened yet
+        origin = self._naming.origin_at(path)
+        key = FileKey(root, 0, None, name.encode()) if seen is None else seen.key  # no file has inode 0
+        head_bytes = row.head_bytes if row is not None else self._naming.identify(seen)[1] if seen is not None else 0
+        stream = Followed(
+            stream_id=name,
+            origin=origin,
+            head_bytes=head_bytes,
+            key=key,
+            home=key,
+            position=position,
+            path=path,
+            changed_at=now,
+            resumed_at=None if over else position.offset,
+            broken=Broken(0, 0) if over else None,
+            vanished_at=now if seen is None else None,
+        )
+        self._book.follow(stream)
+        if seen is None or over:
+            self._book.pending.add(name)
+        if seen is None:
+            return []
+        return [Opened(name, key, origin, position.epoch, position.offset, head_bytes)]
+
+    def _remember_ended(self, by_name: Mapping[str, Seen]) -> None:
+        """Contents that are complete, and files that are known to be copies of a part of them."""
+        for row in self._rows:
+            if row.gone or row.epoch < self._newest[row.stream].epoch:
+                self._book.ended.append(Ended(row.stream, row.epoch, row.mark, row.print, row.path))
+        for row in self._rows:
+            for alias in row.aliases:
+                seen = by_name.get(alias)
+                if seen is not None and alias not in self._newest:
+                    self._alias(row, seen)
+
+    def _alias(self, row: Row, seen: Seen) -> None:
+        """A copy of a closed epoch is done with. One of the newest may be where the rest of it is, and is found by its print."""
+        if row.epoch < self._newest[row.stream].epoch or row.gone or row.final:
+            self._book.copies[seen.key] = Copy(row.stream, row.epoch, seen.size, seen.path.endswith(".gz"))

@@ -1,0 +1,107 @@
+"""What the collector's own /metrics says. docs/guides/metrics.md lists every family; a test holds the two together.
+
+Room: collector shell. Never enters: Prometheus (metrics.py renders).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from collector.metrics import Reading
+from collector.sampling import Sampling
+from collector.shipper import Shipper
+from collector.watcher import Watcher
+
+
+class Readings:
+    """Reads every counter of the collector where it lives."""
+
+    def __init__(self, shipper: Shipper, watcher: Watcher, sampling: Sampling | None) -> None:
+        self._shipper, self._watcher, self._sampling = shipper, watcher, sampling
+
+    def __call__(self) -> Iterable[Reading]:
+        yield from self._of_shipping()
+        yield from self._of_files()
+        if self._sampling is not None:
+            yield Reading(
+                "collector_snapshots_sent",
+                "Snapshots of the pod's metrics answered.",
+                {"": self._sampling.sent_snapshots},
+            )
+            yield Reading(
+                "collector_snapshots_given_up",
+                "Snapshots the aggregator refused for good.",
+                {"": self._sampling.queue.given_up_snapshots},
+            )
+
+    def _of_shipping(self) -> Iterator[Reading]:
+        progress, custody = self._shipper.progress, self._shipper.custody
+        yield Reading(
+            "collector_shipped_bytes", "Bytes of files that the journal has stored.", {"": progress.shipped_bytes}
+        )
+        yield Reading("collector_shipped_blocks", "Blocks that the journal has stored.", {"": progress.shipped_blocks})
+        yield Reading("collector_requests", "Requests by what came of them.", dict(progress.requests), "outcome")
+        answers = {name[8:]: count for name, count in custody.counters.items() if name.startswith("answers_")}
+        yield Reading("collector_frames", "Frames by the code that answered them.", answers, "code")
+        yield Reading(
+            "collector_journal_changes",
+            "Times that another journal was taken up.",
+            {"": custody.counters["journal_changes"]},
+        )
+        yield Reading(
+            "collector_copies_possible_bytes",
+            "Bytes sent again because the journal that stored them was left undelivered.",
+            {"": custody.counters["copies_possible_bytes"]},
+        )
+        yield Reading(
+            "collector_undelivered_bytes",
+            "Bytes stored and not yet accepted by every destination.",
+            {"": custody.waiting_bytes},
+            counter=False,
+        )
+        yield Reading(
+            "collector_in_flight_bytes", "Bytes read and not yet stored.", {"": custody.unsent_bytes}, counter=False
+        )
+        yield Reading(
+            "collector_checkpoint_failures",
+            "Checkpoints that could not be written.",
+            {"": self._shipper.keeper.failures},
+        )
+        yield Reading(
+            "collector_connected",
+            "1 while the aggregator takes what it is sent.",
+            {"": float(not progress.waiting_for)},
+            counter=False,
+        )
+
+    def _of_files(self) -> Iterator[Reading]:
+        custody, watcher = self._shipper.custody, self._watcher
+        lost = {
+            "truncated": custody.counters["lost_to_truncation_bytes"],
+            "missing": custody.counters["missing_bytes"],
+            "given_up": custody.counters["given_up_bytes"],
+            "unreadable": custody.counters["unreadable_bytes"],
+            "left": sum(stream.lost_bytes for stream in custody.streams.values()),
+        }
+        yield Reading(
+            "collector_bytes_lost", "Bytes of files that no journal has and none will get, by reason.", lost, "reason"
+        )
+        yield Reading(
+            "collector_hole_bytes", "Bytes of holes in files: skipped, not lost.", {"": custody.counters["hole_bytes"]}
+        )
+        yield Reading("collector_files", "Files that are tailed.", {"": len(custody.streams)}, counter=False)
+        yield Reading(
+            "collector_unstored_bytes",
+            "Bytes in tailed files that are not stored yet: the lag.",
+            {"": sum(watcher.unstored_bytes(custody).values())},
+            counter=False,
+        )
+        yield Reading(
+            "collector_files_refused",
+            "Files that could not be opened or read, by reason; each is tried again.",
+            watcher.refused,
+            "reason",
+        )
+        yield Reading(
+            "collector_partial_lines",
+            "Lines shipped before their end, after waiting for it.",
+            {"": watcher.partial_lines},
+        )

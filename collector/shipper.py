@@ -1,0 +1,177 @@
+"""The loop of the collector: look at the files, read what may be read, send it, follow the answer.
+
+Room: collector shell. It holds no rule: files are judged by core/tail.py, streams by core/custody.py, moments by core/pace.py.
+Files are read, compressed and fsynced on a worker thread, never on the event loop.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import structlog
+
+from collector.core.custody import Custody, Sent
+from collector.core.pace import Pace
+from collector.keeper import Keeper
+from collector.link import Link, Wait
+from collector.watcher import Watcher
+from towline.plumbing.kill_points import kill_point
+from towline.plumbing.lifecycle import wait_until
+from towline.wire.block import BlocksAnswer, Code, MarksAnswer
+
+MAX_BODY_BYTES = 8 << 20  # compressed bytes of one request
+HELD_SECONDS = 60.0  # several journals behind one address: how long nothing is sent
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the loop has done, for health and metrics."""
+
+    met: bool = False  # a journal's rows are known
+    turned_at: float = 0.0  # the loop went round: liveness is this
+    shipped_bytes: int = 0
+    shipped_blocks: int = 0
+    max_body_bytes: int = MAX_BODY_BYTES
+    requests: Counter[str] = field(default_factory=Counter)
+    waiting_for: str = "the first answer"  # "" while the aggregator takes what it is sent
+
+
+class Shipper:
+    """One per collector; drain.py ends what it began."""
+
+    def __init__(self, custody: Custody, watcher: Watcher, link: Link, keeper: Keeper, pace: Pace) -> None:
+        self.custody, self.watcher, self.link, self.keeper, self.pace = custody, watcher, link, keeper, pace
+        self.clock = time.monotonic
+        self.progress = Progress(turned_at=self.clock())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ship until `stop` is set."""
+        while not stop.is_set() and not self.progress.met:
+            await self.meet(stop)
+        while not stop.is_set():
+            await self._wait_for_something(stop)
+            if not stop.is_set():
+                await self.round()
+
+    async def meet(self, stop: asyncio.Event) -> None:
+        """Ask for the rows of this pod until they are known, and meanwhile keep hold of what may be rotated away."""
+        until = self.clock() + await self.meet_once()
+        while not stop.is_set() and self.clock() < until:
+            await wait_until(stop, min(self.pace.scan_seconds, until - self.clock()))
+            self.progress.turned_at = self.clock()
+            await asyncio.to_thread(self.watcher.hold)
+
+    async def meet_once(self) -> float:
+        """Ask for the rows once. Returns the seconds to wait before the next time; 0.0 where there was an answer."""
+        self.progress.turned_at = self.clock()
+        await asyncio.to_thread(self.watcher.hold)
+        answer = await self.link.marks()
+        if isinstance(answer, MarksAnswer):
+            await self._take_up(answer)
+            return 0.0 if self.progress.met else HELD_SECONDS
+        self._note_wait(answer)
+        return answer.delay_seconds
+
+    async def _wait_for_something(self, stop: asyncio.Event) -> None:
+        """Return when it is time to look, or to ask. Between a change and the moment it may be sent, nothing wakes us again."""
+        waiting = self.custody.waiting_bytes > 0
+        while not stop.is_set():
+            now = self.clock()
+            changed = self.watcher.changed
+            wait = self.pace.next_look_at(changed=changed, waiting=waiting) - now
+            if wait <= 0:
+                return
+            if changed:
+                await wait_until(stop, wait)
+                return
+            await self.watcher.wait_for_change(wait)
+
+    async def round(self, *, draining: bool = False) -> bool:
+        """Look, read, send, follow. True if something was sent and answered."""
+        now = self.progress.turned_at = self.clock()
+        if draining or self.watcher.changed or now >= self.pace.scanned_at + self.pace.scan_seconds:
+            await asyncio.to_thread(self.watcher.look, self.custody, now)
+            self.pace.scanned_at = now
+        if not draining and now < self.pace.may_send_at():
+            return False
+        self.pace.more = await self._gather(now, draining=draining)
+        waiting = self.custody.waiting_bytes > 0
+        sent = self.custody.request(self.progress.max_body_bytes)
+        if not sent.frames and not draining and self.clock() < self.pace.must_ask_at(waiting=waiting):
+            return False
+        return await self.exchange(sent)
+
+    async def _gather(self, now: float, *, draining: bool) -> bool:
+        """Read and compress what the window has room for. True if files hold more than that."""
+        orders = self.watcher.orders(self.custody)
+        if not orders:
+            return False
+        gathered = await asyncio.to_thread(self.watcher.read, self.custody, orders, now, draining=draining)
+        return self.watcher.load(self.custody, gathered)
+
+    async def exchange(self, sent: Sent, *, goodbye: bool = False) -> bool:
+        """Send one request and follow its answer. True if it was answered as asked."""
+        waited = self.custody.waiting_bytes
+        answer = await self.link.blocks(sent, goodbye=goodbye)
+        if isinstance(answer, MarksAnswer):
+            await self._take_up(answer)
+            return False
+        if isinstance(answer, Wait):
+            self._note_wait(answer)
+            if answer.answer is not None:
+                self.custody.answered(sent, answer.answer)
+            self.pace.failed(self.clock(), answer.delay_seconds)
+            return False
+        await self._follow(sent, answer, waited)
+        return True
+
+    async def _follow(self, sent: Sent, answer: BlocksAnswer, waited: int) -> None:
+        self.progress.requests["answered"] += 1
+        self.progress.max_body_bytes = min(MAX_BODY_BYTES, self.progress.max_body_bytes * 2)
+        for frame, word in zip(sent.frames, answer.frames, strict=False):
+            if word.code == Code.STORED and frame.body:
+                self.progress.shipped_bytes += frame.end - frame.start
+                self.progress.shipped_blocks += 1
+            elif word.code != Code.STORED:
+                _log.info("frame_refused", code=word.code, file_id=word.stream, offset=frame.start, error=word.error)
+        self.custody.answered(sent, answer)
+        if self.progress.waiting_for:
+            _log.info("aggregator_answered", peer=self.link.peers.current)
+            self.progress.waiting_for = ""
+        moved = bool(answer.delivered) or self.custody.waiting_bytes != waited
+        self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=moved)
+        await self.keeper.save_if_due(self.custody, self.link.peers.current, self.clock())
+
+    async def _take_up(self, marks: MarksAnswer) -> None:
+        """A journal told its rows: go on from there. What changes is on disk before its first frame."""
+        meeting = self.custody.meet(marks, self.clock())
+        if meeting.held:
+            _log.error("journal_held", reason="several journals behind one address", peer=self.link.peers.current)
+            self.progress.waiting_for = "several journals behind one address"
+            self.pace.failed(self.clock(), HELD_SECONDS)
+            return
+        self.watcher.begin(marks.rows)
+        if meeting.changed:
+            _log.warning("journal_changed", copies_possible_bytes=meeting.given_up_bytes, peer=self.link.peers.current)
+        else:
+            _log.info("journal_met", streams=len(marks.rows), peer=self.link.peers.current)
+        self.progress.met = True
+        await self.keeper.save(self.custody, self.link.peers.current, self.clock())
+        kill_point("collector.met")
+
+    def _note_wait(self, wait: Wait) -> None:
+        self.progress.requests[wait.reason] += 1
+        if wait.reason == f"status_{int(Code.TOO_LARGE)}":
+            self.progress.max_body_bytes = max(1, self.progress.max_body_bytes // 2)
+        if self.progress.waiting_for != wait.reason:
+            level = _log.error if wait.reason in ("status_401", "status_403", "status_426") else _log.warning
+            level(
+                "aggregator_waited_for",
+                reason=wait.reason,
+                error=wait.error,
+                delay_seconds=round(wait.delay_seconds, 3),
+            )
+            self.progress.waiting_for = wait.reason

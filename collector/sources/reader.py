@@ -1,0 +1,98 @@
+"""One read of one open file: the bytes before the offset compared, the bytes after it returned, holes told but never read.
+
+Room: collector source. Never enters: paths, streams, decisions.
+"""
+
+import errno
+import os
+from dataclasses import dataclass
+
+from towline.wire.identity import PRINT_BYTES, PRINT_WINDOW_BYTES, print_of
+
+BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
+PAGE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was found at an offset. Either data or a hole, never both; neither where the print does not match."""
+
+    data: bytes
+    print_matches: bool
+    size: int
+    mtime_ns: int
+    hole_bytes: int = 0
+    before: bytes = b""  # up to 64 kB right before the offset: enough for the print at any later place
+
+
+def read_piece(fd: int, offset: int, expected_print: str | None, max_bytes: int) -> Piece:
+    """Read on from `offset`, in one pread with the bytes before it (kernel: a hole is what SEEK_DATA skips). Raises OSError."""
+    found = os.fstat(fd)
+    size, mtime_ns = found.st_size, found.st_mtime_ns
+    if size < offset:
+        return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
+    wanted, hole = min(max_bytes, size - offset), 0
+    sparse = found.st_blocks * BLOCK_BYTES < size
+    if sparse and wanted:
+        wanted, hole = _until_hole(fd, offset, size, wanted)
+    start = max(0, offset - PRINT_BYTES)
+    both = os.pread(fd, offset - start + wanted, start)
+    before, data = _widened(fd, offset, both[: offset - start]), both[offset - start :]
+    if expected_print is not None and print_of(before) != expected_print:
+        return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
+    if sparse and data and offset + len(data) < size:
+        data, hole = _without_last_nuls(fd, offset, size, data)
+    return Piece(data, print_matches=True, size=size, mtime_ns=mtime_ns, hole_bytes=hole, before=before)
+
+
+def print_before(fd: int, offset: int) -> str | None:
+    """The print before `offset`; None where the file is shorter. Raises OSError."""
+    start = max(0, offset - PRINT_BYTES)
+    before = os.pread(fd, offset - start, start)
+    if len(before) < offset - start:
+        return None
+    return print_of(_widened(fd, offset, before))
+
+
+def _widened(fd: int, offset: int, before: bytes) -> bytes:
+    """What a print before `offset` is made of: the wide window, but only where the narrow one has NULs."""
+    if b"\0" in before and offset > PRINT_BYTES:
+        start = max(0, offset - PRINT_WINDOW_BYTES)
+        return os.pread(fd, offset - start, start)
+    return before
+
+
+def _until_hole(fd: int, offset: int, size: int, wanted: int) -> tuple[int, int]:
+    """How much to read at `offset` of a sparse file before its next hole; 0 and the hole's length where one begins there."""
+    data_at = _seek(fd, offset, os.SEEK_DATA, size)
+    if data_at > offset:
+        return 0, _first_letter(fd, data_at, size) - offset
+    return min(wanted, _seek(fd, offset, os.SEEK_HOLE, size) - offset), 0
+
+
+def _without_last_nuls(fd: int, offset: int, size: int, data: bytes) -> tuple[bytes, int]:
+    """A hole begins at a page's end, the writer's gap before it: NULs that end at a hole belong to it."""
+    end = offset + len(data)
+    data_at = _seek(fd, end, os.SEEK_DATA, size)
+    if data_at == end:
+        return data, 0
+    letters = data.rstrip(b"\0")
+    if len(data) - len(letters) >= PAGE_BYTES:
+        return data, 0  # longer than what a page's rest can be: somebody wrote them
+    return letters, 0 if letters else _first_letter(fd, data_at, size) - offset
+
+
+def _first_letter(fd: int, data_at: int, size: int) -> int:
+    """Where the writing goes on after a hole: NULs at the beginning of its first page belong to the gap."""
+    page = os.pread(fd, min(PAGE_BYTES, size - data_at), data_at)
+    return data_at + len(page) - len(page.lstrip(b"\0"))
+
+
+def _seek(fd: int, offset: int, whence: int, size: int) -> int:
+    """Where the next data or hole is; the end of the file where there is none. Only positions move, and pread does not use them."""
+    try:
+        return min(size, os.lseek(fd, offset, whence))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return size
+        return offset if whence == os.SEEK_DATA else size  # this file system cannot tell: all of it is data

@@ -1,0 +1,243 @@
+"""`towline up`: the main job on this machine: an example app (or your own files), one collector, one aggregator.
+
+Room: the front door. It starts the same programs that a cluster runs, and reads of them what anybody can read.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STARTED_WITHIN_SECONDS = 30.0
+ENDED_WITHIN_SECONDS = 40.0
+TICK_SECONDS = 1.0
+
+COLLECTOR_YAML = """\
+aggregator: {{url: "http://127.0.0.1:{aggregator_port}"}}
+state_dir: {folder}/state
+logs:
+{logs}
+metrics: {{interval_seconds: 5}}
+http: {{listen: "127.0.0.1:{collector_port}"}}
+"""
+AGGREGATOR_YAML = """\
+http: {{listen: "127.0.0.1:{aggregator_port}"}}
+journal: {{path: {folder}/journal/journal.db, max_bytes: 1GiB}}
+auth: {{mode: none}}
+sinks:
+  file: {{type: file, path: "{folder}/delivered/{{namespace}}/{{pod}}.jsonl"}}
+  prom: {{type: prometheus}}
+routes: [{{to: [file]}}]
+"""
+
+
+@dataclass
+class Running:
+    """What was started, and where to look."""
+
+    folder: Path
+    aggregator_port: int
+    collector_port: int
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a program of ours in a process group of its own: Ctrl-C reaches us alone, and we end them in order."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
+                [sys.executable, "-m", *command], stdout=log, stderr=log, start_new_session=True
+            )
+
+    def end(self, name: str) -> int | None:
+        """SIGTERM, and wait. None where it had to be killed."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(ENDED_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return None
+
+    def status(self) -> dict[str, Any]:
+        return _get_json(f"http://127.0.0.1:{self.aggregator_port}/status")
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("up", help="run the main job here: example app, collector, aggregator")
+    parser.add_argument(
+        "--logs", metavar="PATTERN", help="tail these files instead of the example app's, e.g. '/var/log/nginx/*.log'"
+    )
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        metavar="FOLDER",
+        help="keep everything here (default: a new folder in the temporary directory)",
+    )
+    parser.add_argument("--seconds", type=float, metavar="N", help="leave by itself after N seconds")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start, show, and on Ctrl-C drain and say what was delivered. 0 if everything that was written was delivered."""
+    folder = (args.dir or Path(tempfile.mkdtemp(prefix="towline-up-"))).resolve()
+    running = Running(folder, _free_port(8080), _free_port(2020))
+    stopped = _watch_signals()
+    try:
+        _write_configuration(running, args.logs)
+        _start(running, example=args.logs is None)
+        _say_where(running, args.logs)
+        _show(running, stopped, args.seconds)
+        return _leave(running)
+    finally:
+        for name in list(running.processes):
+            running.end(name)
+
+
+def _watch_signals() -> Callable[[], bool]:
+    caught: list[int] = []
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, lambda number, _frame: caught.append(number))
+    return lambda: bool(caught)
+
+
+def _write_configuration(running: Running, pattern: str | None) -> None:
+    folder = running.folder
+    for part in ("app-logs", "state", "journal", "delivered"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    if pattern is not None:
+        logs = f"  - {{path: {json.dumps(os.path.abspath(pattern))}}}"  # noqa: PTH100 - a pattern, not a path
+    else:
+        logs = (
+            f"  - {{path: {folder}/app-logs/orders.log, container: app, source: app, service: orders}}\n"
+            f"  - {{path: {folder}/app-logs/access.log, container: web, source: nginx, service: web}}"
+        )
+    words = {
+        "folder": folder,
+        "logs": logs,
+        "aggregator_port": running.aggregator_port,
+        "collector_port": running.collector_port,
+    }
+    (folder / "collector.yaml").write_text(COLLECTOR_YAML.format(**words))
+    (folder / "aggregator.yaml").write_text(AGGREGATOR_YAML.format(**words))
+
+
+def _start(running: Running, *, example: bool) -> None:
+    folder = running.folder
+    if example:
+        running.start("app", "towline.cli.example_app", "--dir", str(folder / "app-logs"))
+    running.start("collector", "collector", "--config", str(folder / "collector.yaml"))
+    running.start("aggregator", "aggregator", "--config", str(folder / "aggregator.yaml"))
+    deadline = time.monotonic() + STARTED_WITHIN_SECONDS
+    while True:
+        for name, process in running.processes.items():
+            if process.poll() is not None:
+                _give_up(running, f"{name} ended with exit code {process.returncode}", name)
+        try:
+            running.status()
+        except (OSError, ValueError):
+            if time.monotonic() > deadline:
+                _give_up(running, f"the aggregator did not answer within {STARTED_WITHIN_SECONDS:.0f} s", "aggregator")
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _give_up(running: Running, problem: str, name: str) -> None:
+    log = running.folder / f"{name}.log"
+    sys.stderr.write(f"towline up: {problem}. Its log is {log}; the last of it:\n")
+    sys.stderr.write("".join(log.read_text(errors="replace").splitlines(keepends=True)[-15:]))
+    raise SystemExit(1)
+
+
+def _say_where(running: Running, pattern: str | None) -> None:
+    at = f"http://127.0.0.1:{running.aggregator_port}"
+    print(
+        f"""\
+Towline is up: {"an example app" if pattern is None else pattern} -> collector -> aggregator -> file and Prometheus
+  delivered lines   {running.folder}/delivered/local/*.jsonl
+  metrics           {at}/metrics   (collector's own: http://127.0.0.1:{running.collector_port}/metrics)
+  status            {at}/status
+  configuration     {running.folder}/collector.yaml and aggregator.yaml, logs beside them
+Ctrl-C drains and says what was delivered.""",
+        flush=True,
+    )
+
+
+def _show(running: Running, stopped: Callable[[], bool], seconds: float | None) -> None:
+    """The live line, redrawn each second on a terminal, printed every five elsewhere."""
+    live = sys.stdout.isatty()
+    started, turn = time.monotonic(), 0
+    before = 0.0
+    while not stopped() and (seconds is None or time.monotonic() - started < seconds):
+        time.sleep(TICK_SECONDS)
+        for name, process in running.processes.items():
+            if process.poll() is not None:
+                _give_up(running, f"{name} ended with exit code {process.returncode}", name)
+        try:
+            flow = _flow(running.status())
+        except (OSError, ValueError):
+            continue
+        rate, before, turn = (flow["lines"] - before) / TICK_SECONDS, flow["lines"], turn + 1
+        line = (
+            f"{flow['lines']:>9,} lines  {flow['bytes'] / 1e6:8.2f} MB delivered  {rate:7,.0f} lines/s  "
+            f"lag {flow['lag_seconds']:5.2f} s  undelivered {flow['owed_bytes']:,} B"
+        )
+        if live:
+            print(f"\r\x1b[K{line}", end="", flush=True)
+        elif turn % 5 == 1:
+            print(line, flush=True)
+    print(flush=True)
+
+
+def _flow(status: dict[str, Any]) -> dict[str, float]:
+    sink = status["sinks"]["file"]
+    return {
+        "lines": sink["delivered_lines_total"],
+        "bytes": sink["delivered_bytes_total"],
+        "lag_seconds": sink["oldest_owed_seconds"] or 0.0,
+        "owed_bytes": sink["owed_bytes"],
+    }
+
+
+def _leave(running: Running) -> int:
+    """End the app, then the collector, then the aggregator: each when what feeds it has ended."""
+    print("draining ...", flush=True)
+    if "app" in running.processes:
+        running.end("app")
+    left = running.end("collector")
+    flow = _flow(running.status())
+    ended = running.end("aggregator")
+    print(f"delivered {flow['lines']:,} lines, {flow['bytes'] / 1e6:.2f} MB; undelivered {flow['owed_bytes']:,.0f} B")
+    print(f"everything is in {running.folder}")
+    return 0 if (left, ended, flow["owed_bytes"]) == (0, 0, 0) else 1
+
+
+def _get_json(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=2.0) as answer:  # noqa: S310 - loopback, our own
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def _free_port(wanted: int) -> int:
+    """The usual port if it is free, else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    raise SystemExit("towline up: no port is free on 127.0.0.1")
