@@ -8,7 +8,7 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from aggregator.forwarder import Forwarder
 from aggregator.intake import Intake
 from aggregator.journal import Journal, JournalDownError, Share
 from aggregator.listener import listening
+from aggregator.memory import use_one_arena
 from aggregator.metrics import IntakeMetrics, ServiceMetrics
 from aggregator.pages import Pages
 from aggregator.registry import SINKS
@@ -33,7 +34,7 @@ from aggregator.sink import Sink, Surroundings
 from aggregator.sinks.prometheus import PrometheusSink
 from towline.plumbing.address import parse_listen
 from towline.plumbing.errors import ConfigError, RetryableError
-from towline.plumbing.lifecycle import ExitCode, Stage, run_until, serve
+from towline.plumbing.lifecycle import ExitCode, run_until, serve
 from towline.plumbing.sizes import share_bytes
 
 _REQUESTS_PER_SECOND = 400.0  # what one replica is asked to answer; collectors gather longer above it
@@ -48,6 +49,7 @@ def run(config: AggregatorConfig, folder: Path = Path()) -> int:
     """Serve until SIGTERM, then drain. Relative paths are relative to `folder`. Returns the exit code; raises ConfigError at start."""
     # No code path may look for credentials at a link-local address: there is none on Fargate (design.md, 3).
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    use_one_arena()
     return serve(lambda stop: _serve(config, folder, stop))
 
 
@@ -161,14 +163,12 @@ class _Service:
             listener = listening(routes, parse_listen(http.listen), http.header_timeout_seconds)
             async with listener as (host, port):
                 log.info("service_started", host=host, port=port, journal=self._journal.journal_id)
-                await run_until(stop, self._stages(), self._config.drain.grace_seconds)
+                await run_until(stop, [self._deliver, self._leave], self._config.drain.grace_seconds)
+                self._say_what_is_left()
         except OSError as error:
             raise ConfigError(
                 f"http.listen: {http.listen}: {error.strerror}. Free the port, or listen elsewhere"
             ) from error
-
-    def _stages(self) -> Sequence[Stage]:
-        return [self._deliver, self._leave]
 
     async def _deliver(self, stop: asyncio.Event) -> None:
         """The forwarder, and what goes on as long as it does, a drain included. Raises JournalDownError."""
@@ -199,3 +199,9 @@ class _Service:
         await stop.wait()
         self._intake.leaving = True
         log.info("service_draining", grace_seconds=self._config.drain.grace_seconds)
+
+    def _say_what_is_left(self) -> None:
+        """What the grace was too short for: it is on disk, and delivered after the next start."""
+        for name, sink in self._journal.status().sinks.items():
+            if sink.owed_blocks:
+                log.warning("sink_left_owing", sink=name, blocks=sink.owed_blocks, size_bytes=sink.owed_bytes)

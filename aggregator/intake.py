@@ -18,7 +18,7 @@ from aiohttp import web
 
 from aggregator.auth import Authenticator
 from aggregator.body import Bodies, UnacceptableError
-from aggregator.core.checks import MAX_FRAMES, fault_of_frame
+from aggregator.core.checks import fault_of_frame, fault_of_request
 from aggregator.core.pace import Pace
 from aggregator.debtors import Debtors, Speaker, UnknownSpeakerError
 from aggregator.journal import Appended, Journal, JournalDownError, Submission
@@ -79,6 +79,8 @@ class Intake:
                 response.force_close()  # the rest of the body may still be on its way
             except (msgspec.DecodeError, UnknownSpeakerError) as error:
                 response = self._error(Code.UNREADABLE, str(error))
+            except RetryableError as error:  # the journal cannot even be read at this moment
+                response = self._error(Code.UNAVAILABLE, str(error), error.retry_after_seconds)
             except JournalDownError:  # the service learns of it by itself, and ends
                 response = self._error(Code.UNAVAILABLE, "the journal is down")
             response.headers[_VERSION_HEADER] = str(WIRE_VERSION)
@@ -108,8 +110,8 @@ class Intake:
             self.pace.count(speaker.pod.uid, self.clock())
             if said.journal != self.journal.journal_id:
                 return _json(await self._rows_of(speaker.pod.uid), Code.OTHER_JOURNAL)
-            if len(said.frames) > MAX_FRAMES:
-                return self._error(Code.TOO_LARGE, f"a request holds at most {MAX_FRAMES} frames")
+            if (fault := fault_of_request(said)) is not None:
+                return self._error(*fault)
             if self.leaving and said.frames:
                 return await self._busy(speaker, said, "draining: takes no new bytes", _LEAVING_RETRY_SECONDS)
             try:
@@ -136,28 +138,28 @@ class Intake:
                 journal=said.journal,
             )
         )
-        answer = self._answer(appended, _merged(said.frames, faults, appended))
-        self.metrics.note(said.frames, answer.frames)
-        kill_point("intake.before_reply")
-        return _json(answer)
-
-    def _answer(self, appended: Appended, frames: tuple[FrameAnswer, ...]) -> BlocksAnswer:
-        return BlocksAnswer(
-            journal=self.journal.journal_id,
-            frames=frames,
+        answer = BlocksAnswer(
+            journal=said.journal,  # where it was stored, even if another journal has begun since
+            frames=_merged(said.frames, faults, appended),
             delivered=tuple(appended.delivered),
             until=appended.until,
             next_ms=self.pace.next_ms(self.clock()),
             leaving=self.leaving,
         )
+        self.metrics.note(said.frames, answer.frames)
+        kill_point("intake.before_reply")
+        return _json(answer)
 
     async def _busy(self, speaker: Speaker, said: BlocksRequest, why: str, retry_after_seconds: float) -> web.Response:
         """503: nothing was stored; what was delivered is told all the same."""
         delivered, until = await self.journal.moved(speaker.pod.uid, said.since)
+        is_same = (
+            self.journal.journal_id == said.journal
+        )  # another may have begun: what it says is not for this collector
         answer = BlocksAnswer(
-            journal=self.journal.journal_id,
-            delivered=tuple(delivered),
-            until=until,
+            journal=said.journal,
+            delivered=tuple(delivered) if is_same else (),
+            until=until if is_same else said.since,
             next_ms=self.pace.next_ms(self.clock()),
             leaving=self.leaving,
             error=why,

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import orjson
 
+from bench.floor import Squeezer, unsqueeze
 from bench.load import blocks, write_backlog
 from bench.measure import MB, Options, Row, main, say, scratch_folder
 from bench.parts import datadog_aggregator, null_intake, wait_for_bytes
 from bench.wire_client import Door, Stream, pod_of
 from tests.e2e.procs import Deployment
-from towline.wire.codec import compress, open_body
 
 STREAMS = 4  # one frame of each to a request
 SETTLE_SECONDS = 1.0
@@ -56,6 +56,7 @@ def alone_seconds(folder: Path, taken: Sequence[Block], envelope: bytes) -> floa
     database.executescript(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE blocks(id INTEGER PRIMARY KEY, body BLOB)"
     )
+    squeezer = Squeezer()
     started = time.process_time()
     for first in range(0, len(taken), STREAMS):
         group = taken[first : first + STREAMS]
@@ -63,7 +64,7 @@ def alone_seconds(folder: Path, taken: Sequence[Block], envelope: bytes) -> floa
         database.executemany("INSERT INTO blocks(body) VALUES (?)", [(block.body,) for block in group])
         database.execute("COMMIT")
         for block in group:
-            compress(payload_of(open_body("zstd", block.body, block.raw_bytes), envelope))
+            squeezer.squeeze(payload_of(unsqueeze(block.body), envelope))
         database.execute("DELETE FROM blocks")
     spent = time.process_time() - started
     database.close()
@@ -99,7 +100,8 @@ def measure(options: Options) -> list[Row]:
     real: list[Spent] = []
     with scratch_folder(options) as folder:
         write_backlog(folder / "backlog", options.backlog_mb)
-        taken = [Block(compress(block), len(block)) for block in blocks(folder / "backlog")]
+        squeezer = Squeezer()
+        taken = [Block(squeezer.squeeze(block), len(block)) for block in blocks(folder / "backlog")]
         for run in range(options.runs):
             full.append(alone_seconds(folder / f"full{run}", taken, ENVELOPE))
             bare.append(alone_seconds(folder / f"bare{run}", taken, b""))

@@ -7,11 +7,11 @@ import os
 import time
 from pathlib import Path
 
+from bench.floor import Squeezer
 from bench.measure import MB, MIB, Options, Row, main, say, scratch_folder
 from bench.parts import datadog_aggregator
 from bench.wire_client import Door, Stream, pod_of
 from tests.e2e.procs import Deployment, free_port
-from towline.wire.codec import compress
 
 STREAMS = 8
 FREE = 2.5  # of what is put into it: a sink has half of the journal unless told otherwise
@@ -23,7 +23,7 @@ def fill(url: str, size_bytes: int) -> int:
     streams = [Stream(pod, number) for number in range(STREAMS)]
     door = Door(url)
     journal = door.marks(pod).journal
-    body = compress(os.urandom(MIB - 1) + b"\n")
+    body = Squeezer().squeeze(os.urandom(MIB - 1) + b"\n")
     sent = 0
     while sent < size_bytes:
         door.post(journal, pod, [stream.next_frame(body, MIB) for stream in streams])

@@ -27,7 +27,7 @@ class Options:
     latency_seconds: float = 20.0
     single_lines: int = 10
     journal_mb: int = 2048
-    replica_seconds: float = 5.0
+    replica_seconds: float = 10.0
     max_collectors: int = 3200
     scratch: Path = Path(tempfile.gettempdir())
 
@@ -35,12 +35,12 @@ class Options:
 SMOKE = Options(
     backlog_mb=8,
     runs=1,
-    steady_seconds=2.0,
-    latency_seconds=2.0,
-    single_lines=2,
+    steady_seconds=1.0,
+    latency_seconds=1.0,
+    single_lines=1,
     journal_mb=32,
     replica_seconds=1.0,
-    max_collectors=50,
+    max_collectors=25,
 )
 
 

@@ -95,7 +95,10 @@ class _Collector:
             left = await self._ship(stop)
         finally:
             await health.close()
-            self._watcher.close()
+            await self._watcher.close()
+            self._shipper.link.close()
+            if self._sampling is not None:
+                self._sampling.link.close()
         _log.info("service_ended")
         lost = bool(left.unstored_bytes) and self._config.exit_code_on_loss
         return ExitCode.BYTES_UNSTORED if lost else ExitCode.OK
@@ -107,7 +110,11 @@ class _Collector:
             waking = group.create_task(self._wake_at(stop))
             await self._shipper.run(stop)
             _log.info("service_draining", grace_seconds=limits.grace_seconds)
-            left = await drain(self._shipper, limits.grace_seconds, limits.delivered_seconds)
+            # The grace began with SIGTERM, and a request that was under way may have taken some of it.
+            hurried_at = self._shipper.hurried_at
+            spent_seconds = 0.0 if hurried_at is None else self._shipper.clock() - hurried_at
+            delivered_seconds = limits.delivered_seconds if self._config.acknowledge == "delivered" else 0.0
+            left = await drain(self._shipper, limits.grace_seconds - spent_seconds, delivered_seconds)
             if sampling is not None and not sampling.done():
                 await asyncio.wait([sampling], timeout=LAST_SNAPSHOT_SECONDS)
                 sampling.cancel()
@@ -116,7 +123,7 @@ class _Collector:
 
     async def _wake_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._watcher.nudge()
+        self._shipper.hurry()
 
     # What others may ask.
 

@@ -32,7 +32,7 @@ class CheckpointFile:
         """The last one saved; None where there is none, or none that can be read: the journal's rows then say everything."""
         try:
             found = msgspec.json.decode(self._path.read_bytes(), type=Checkpoint)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return found if found.version == VERSION else None
 

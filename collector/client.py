@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import h11
 
+from collector.resolver import Resolver
+
 MAX_ANSWER_BYTES = 16 << 20  # rows of 10,000 streams fit; an endless answer does not
 READ_BYTES = 1 << 16
 
@@ -48,6 +50,7 @@ class Client:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = tls if tls is not None or parts.scheme != "https" else ssl.create_default_context()
         self._timeout_seconds = timeout_seconds
+        self._resolver = Resolver(self._host, self._port)
         self._address = ""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._protocol = h11.Connection(h11.CLIENT)
@@ -56,10 +59,9 @@ class Client:
         """The addresses behind the host name. Raises NoAnswerError."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=1)
-        except OSError as error:  # TimeoutError is one
-            raise NoAnswerError(f"name resolution of {self._host}: {error or 'timed out'}") from error
-        return [str(entry[4][0]) for entry in found]
+                return await self._resolver.addresses()
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            raise NoAnswerError(f"name resolution of {self._host}: {str(error) or 'timed out'}") from error
 
     async def request(
         self, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
@@ -75,7 +77,8 @@ class Client:
         except BaseException:
             self.close()
             raise
-        if self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE:
+        is_sent = not writer.transport.get_write_buffer_size()
+        if is_sent and self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE:
             self._protocol.start_next_cycle()
         else:
             self.close()
@@ -98,8 +101,10 @@ class Client:
     ) -> Answer:
         method, target, headers, body = said
         length = {"content-length": str(len(body))} if body else {}
+        named = {"host": self._netloc, **headers, **length}
+        # In UTF-8: a token that is no ASCII is the aggregator's to refuse, and must not end our loop.
         head = h11.Request(
-            method=method, target=target, headers=list({"host": self._netloc, **headers, **length}.items())
+            method=method, target=target, headers=[(name.encode(), value.encode()) for name, value in named.items()]
         )
         writer.write(self._protocol.send(head) or b"")
         if body:
@@ -107,7 +112,7 @@ class Client:
             for part in self._protocol.send_with_data_passthrough(h11.Data(data=body)) or ():
                 writer.write(part)
         writer.write(self._protocol.send(h11.EndOfMessage()) or b"")
-        await writer.drain()
+        # Not drained first: who refuses a body answers before it is read, and closes.
         return await self._read_answer(reader)
 
     async def _read_answer(self, reader: asyncio.StreamReader) -> Answer:
@@ -132,5 +137,5 @@ class Client:
     def close(self) -> None:
         """Drop the connection; the next request makes a new one."""
         if self._streams is not None:
-            self._streams[1].close()
+            self._streams[1].transport.abort()  # not close(): that would go on to write what nobody takes
             self._streams = None

@@ -3,6 +3,8 @@
 Room: collector shell. Never enters: exit codes (app.py).
 """
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import structlog
@@ -29,11 +31,15 @@ async def drain(shipper: Shipper, grace_seconds: float, delivered_seconds: float
     """Ship what is there, within `grace_seconds`; of them at most `delivered_seconds` after everything is stored."""
     clock = shipper.clock
     deadline = clock() + max(0.0, grace_seconds - MARGIN_SECONDS)
-    shipper.link.draining = True  # a silent or leaving peer is left at once: copies before loss
-    stored = await _until_stored(shipper, deadline)
-    if stored:
-        await _until_delivered(shipper, min(deadline, clock() + delivered_seconds))
-    await _say_goodbye(shipper)
+    shipper.hurry()
+    # What still waits for an answer when the time is over is let go: the last words below must be said before we are killed.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(deadline - clock()):
+            if await _until_stored(shipper, deadline):
+                await _until_delivered(shipper, min(deadline, clock() + delivered_seconds))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, deadline - clock()) + MARGIN_SECONDS / 2):
+            await _say_goodbye(shipper)
     await shipper.keeper.save(shipper.custody, shipper.link.peers.current, clock())
     left = Left(shipper.watcher.unstored_bytes(shipper.custody), shipper.custody.waiting_bytes)
     _tell(left)
@@ -62,15 +68,17 @@ async def _pause(shipper: Shipper, deadline: float) -> None:
     """Wait as long as the peer told us to, a moment at least: back-off by itself is cut short."""
     told = shipper.pace.hold_until if shipper.progress.waiting_for in _ANSWERS else 0.0
     until = min(max(shipper.clock() + TURN_SECONDS, told), deadline)
-    await shipper.watcher.wait_for_change(max(0.0, until - shipper.clock()))
+    # Not until something changes: an app that writes without pause would have us ask without pause.
+    await asyncio.sleep(max(0.0, until - shipper.clock()))
 
 
 _ANSWERS = (f"status_{int(Code.BUSY)}", f"status_{int(Code.UNAVAILABLE)}")
 
 
 async def _until_delivered(shipper: Shipper, deadline: float) -> None:
+    """What is written meanwhile is shipped too."""
     while shipper.custody.waiting_bytes and shipper.clock() < deadline:
-        if not await shipper.exchange(shipper.custody.request(shipper.progress.max_body_bytes)):
+        if not await shipper.round(draining=True) and shipper.progress.waiting_for == "no_answer":
             return
         if shipper.custody.waiting_bytes:
             await _pause(shipper, deadline)

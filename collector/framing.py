@@ -23,35 +23,38 @@ class Gathered:
     hole_print: str = ""
 
 
-def frame_of(stream: Stream, result: ReadResult, cut: Cut, now_unix_ns: int) -> Frame:
-    """A block of whole lines as it travels. Its time is when it was read, or, for a backlog, when the file was last written (rule 7)."""
-    raw = result.data if cut.size_bytes == len(result.data) else result.data[: cut.size_bytes]
-    body = codec.compress(raw)
-    return Frame(
-        stream=stream.id,
-        epoch=result.epoch,
-        start=result.offset,
-        end=result.offset + len(raw),
-        body=body,
-        checksum=codec.checksum_of(body),
-        print=print_after(result.before, raw),
-        read_unix_ns=min(now_unix_ns, result.mtime_ns),
-        origin=stream.origin,
-        head_bytes=stream.head_bytes,
-        partial=cut.partial,
-        continues=cut.continues,
-    )
+class Framer:
+    """Makes frames; keeps the compressor they share."""
 
+    def __init__(self) -> None:
+        self._compressor = codec.Compressor()
 
-def print_after(before: bytes, data: bytes) -> str:
-    """The print at the end of `data`, which follows `before`."""
-    tail = data[-PRINT_BYTES:]
-    if len(tail) < PRINT_BYTES or b"\0" in tail:
-        wide = data[-PRINT_WINDOW_BYTES:]
-        tail = (
-            before[
-                len(before) + len(wide) - PRINT_WINDOW_BYTES if len(before) + len(wide) > PRINT_WINDOW_BYTES else 0 :
-            ]
-            + wide
+    def frame_of(self, stream: Stream, result: ReadResult, cut: Cut, now_unix_ns: int) -> Frame:
+        """A block of whole lines as it travels.
+
+        Its time is when it was read, or, for a backlog, when the file was last written (rule 7). The file's bytes are not copied on the way.
+        """
+        size = cut.size_bytes
+        body = self._compressor.compress(memoryview(result.data)[:size])
+        return Frame(
+            stream=stream.id,
+            epoch=result.epoch,
+            start=result.offset,
+            end=result.offset + size,
+            body=body,
+            checksum=codec.checksum_of(body),
+            print=print_after(result.before, result.data, size),
+            read_unix_ns=min(now_unix_ns, result.mtime_ns),
+            origin=stream.origin,
+            head_bytes=stream.head_bytes,
+            partial=cut.partial,
+            continues=cut.continues,
         )
+
+
+def print_after(before: bytes, data: bytes | bytearray, size: int) -> str:
+    """The print at the end of the first `size` bytes of `data`, which follow `before`."""
+    tail = bytes(data[max(0, size - PRINT_BYTES) : size])
+    if len(tail) < PRINT_BYTES or b"\0" in tail:
+        tail = (before + data[max(0, size - PRINT_WINDOW_BYTES) : size])[-PRINT_WINDOW_BYTES:]
     return print_of(tail)

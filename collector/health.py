@@ -30,7 +30,7 @@ class HealthServer:
 
     def __init__(self, pages: Mapping[str, Callable[[], Page]]) -> None:
         self._pages = pages
-        self._open = 0
+        self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -40,21 +40,24 @@ class HealthServer:
         return found
 
     async def close(self) -> None:
+        """Stop listening, and hang up on whoever is still connected: a slow reader must not hold up our exit."""
         if self._server is not None:
             self._server.close()
+            for writer in self._open:
+                writer.transport.abort()
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        self._open.add(writer)
         try:
-            if self._open <= MAX_CONNECTIONS:
+            if len(self._open) <= MAX_CONNECTIONS:
                 async with asyncio.timeout(DEADLINE_SECONDS):
                     writer.write(self._answer(await _read_request(reader)))
                     await writer.drain()
         except (OSError, EOFError, TimeoutError, h11.RemoteProtocolError):
             pass  # nobody is there to be told
         finally:
-            self._open -= 1
+            self._open.discard(writer)
             writer.close()
 
     def _answer(self, request: h11.Request) -> bytes:

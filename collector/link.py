@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,6 +23,8 @@ from towline.wire.identity import Pod
 from towline.wire.snapshot import SnapshotAnswer
 
 T = TypeVar("T")
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # what msgspec raises on rubbish
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,9 @@ class Link:
         return self._answered_marks(await self._exchange("GET", self._marks_path()))
 
     async def _marks_of_the_last_heard_from(self) -> MarksAnswer | Wait:
-        """Every address must answer, for `failover_seconds`: a silent one could be the one with custody."""
+        """Every address must answer, for `failover_seconds` (a drain has not the time): a silent one could be the one with custody."""
         self._asking_since = self._clock() if self._asking_since is None else self._asking_since
-        patient = self._clock() - self._asking_since < self.peers.failover_seconds
+        patient = not self.draining and self._clock() - self._asking_since < self.peers.failover_seconds
         best: tuple[float, str, MarksAnswer] | None = None
         for address in self.peers.addresses:
             answer = await self._exchange("GET", self._marks_path(), address=address)
@@ -119,13 +122,17 @@ class Link:
         return self._decoded(answer, MarksAnswer) if answer.status == Code.STORED else self._refused(answer)
 
     def _marks_path(self) -> str:
-        return f"/v1/marks?pod={self._pod().uid}"
+        return f"/v1/marks?pod={quote(self._pod().uid, safe='')}"
 
     def _identity(self) -> msgspec.Raw:
         pod = self._pod()
         if self._said[0] is not pod:
             self._said = (pod, msgspec.Raw(msgspec.msgpack.encode(pod)))
         return self._said[1]
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._client.close()
 
     def identity(self) -> msgspec.Raw:
         """The pod's identity as it travels, encoded once as long as it does not change."""
@@ -170,7 +177,7 @@ class Link:
     def _decoded(self, answer: Answer, kind: type[T]) -> T | Wait:
         try:
             decoded = codec.decode_answer(answer.body, kind)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             # Something answers HTTP there, but it is no aggregator: that is no word of the peer's.
             return self._silent(NoAnswerError(f"not an aggregator's answer: {error}"))
         self._failures = 0
@@ -179,7 +186,7 @@ class Link:
 
     def _refused(self, answer: Answer) -> Wait:
         said: BlocksAnswer | None = None
-        with contextlib.suppress(msgspec.DecodeError):  # a proxy's page has none: the status says enough
+        with contextlib.suppress(*_UNREADABLE):  # a proxy's page has none: the status says enough
             said = codec.decode_answer(answer.body, BlocksAnswer)
         self.peers.heard(self._clock(), leaving=said is not None and said.leaving)
         return Wait(

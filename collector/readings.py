@@ -78,7 +78,7 @@ class Readings:
             "truncated": custody.counters["lost_to_truncation_bytes"],
             "missing": custody.counters["missing_bytes"],
             "given_up": custody.counters["given_up_bytes"],
-            "unreadable": custody.counters["unreadable_bytes"],
+            "unreadable": sum(stream.unreadable_bytes for stream in custody.streams.values()),
             "left": sum(stream.lost_bytes for stream in custody.streams.values()),
         }
         yield Reading(

@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 import structlog
 
-from collector.core.snapshot import SnapshotQueue
+from collector.core.snapshot import Outcome, SnapshotQueue
 from collector.link import Link, Wait
 from collector.sources.pod_metrics import PodMetrics
 from towline.plumbing.lifecycle import wait_until
 
 GOODBYE_SECONDS = 2.0  # a drain gives the last snapshot this long
+RETRY_SECONDS = 0.5  # after an answer that did not take the snapshot: another journal is there, and not yet believed in
 
 _log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ class Sampling:
     def __init__(
         self, metrics: PodMetrics, queue: SnapshotQueue, link: Link, journal: Callable[[], str], interval_seconds: float
     ) -> None:
-        self._metrics, self.queue, self._link, self._journal = metrics, queue, link, journal
+        self._metrics, self.queue, self.link, self._journal = metrics, queue, link, journal
         self._interval_seconds = interval_seconds
         self.sent_snapshots = 0
         self.failed_requests = 0
@@ -43,8 +44,10 @@ class Sampling:
         self.queue.say_goodbye()
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                while not self.queue.is_empty and await self._send() is None:
-                    pass
+                delay = 0.0
+                while not self.queue.is_empty and delay < GOODBYE_SECONDS:
+                    await asyncio.sleep(delay)
+                    delay = await self._send() or 0.0
         except TimeoutError:
             _log.info("last_snapshot_dropped")
 
@@ -59,13 +62,13 @@ class Sampling:
         if not journal:
             return self._interval_seconds  # nobody has answered yet: the next snapshot merges with this one
         self.queue.join(journal)
-        self.queue.use(self._link.identity())
+        self.queue.use(self.link.identity())
         if self.queue.take() is None:
             return None
-        answer = await self._link.snapshot(self.queue.body)
+        answer = await self.link.snapshot(self.queue.body)
         if isinstance(answer, Wait):
             self.failed_requests += 1
             return answer.delay_seconds
-        self.queue.answered(answer)
-        self.sent_snapshots += 1
-        return None
+        outcome = self.queue.answered(answer)
+        self.sent_snapshots += outcome is Outcome.TAKEN
+        return RETRY_SECONDS if outcome is Outcome.KEPT else None

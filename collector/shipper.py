@@ -7,7 +7,9 @@ Files are read, compressed and fsynced on a worker thread, never on the event lo
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import structlog
 
@@ -18,12 +20,15 @@ from collector.link import Link, Wait
 from collector.watcher import Watcher
 from towline.plumbing.kill_points import kill_point
 from towline.plumbing.lifecycle import wait_until
-from towline.wire.block import BlocksAnswer, Code, MarksAnswer
+from towline.wire.block import BlocksAnswer, Code, FrameAnswer, MarksAnswer
 
 MAX_BODY_BYTES = 8 << 20  # compressed bytes of one request
 HELD_SECONDS = 60.0  # several journals behind one address: how long nothing is sent
+HURRY_SECONDS = 3.0  # who leaves waits no longer than this for an answer: another peer may give one
+TOO_LARGE = f"status_{int(Code.TOO_LARGE)}"
 
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -46,6 +51,14 @@ class Shipper:
         self.custody, self.watcher, self.link, self.keeper, self.pace = custody, watcher, link, keeper, pace
         self.clock = time.monotonic
         self.progress = Progress(turned_at=self.clock())
+        self.hurried_at: float | None = None  # when we were told to leave
+
+    def hurry(self) -> None:
+        """We are told to leave: a silent or leaving peer is left at once, copies before loss (rule 14)."""
+        if self.hurried_at is None:
+            self.hurried_at = self.clock()
+        self.link.draining = True
+        self.watcher.nudge()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ship until `stop` is set."""
@@ -58,17 +71,18 @@ class Shipper:
 
     async def meet(self, stop: asyncio.Event) -> None:
         """Ask for the rows of this pod until they are known, and meanwhile keep hold of what may be rotated away."""
-        until = self.clock() + await self.meet_once()
+        delay = await self.meet_once()
+        until = self.clock() + delay
         while not stop.is_set() and self.clock() < until:
             await wait_until(stop, min(self.pace.scan_seconds, until - self.clock()))
             self.progress.turned_at = self.clock()
-            await asyncio.to_thread(self.watcher.hold)
+            await self.watcher.hold()
 
     async def meet_once(self) -> float:
         """Ask for the rows once. Returns the seconds to wait before the next time; 0.0 where there was an answer."""
         self.progress.turned_at = self.clock()
-        await asyncio.to_thread(self.watcher.hold)
-        answer = await self.link.marks()
+        await self.watcher.hold()
+        answer = await self._asked(self.link.marks())
         if isinstance(answer, MarksAnswer):
             await self._take_up(answer)
             return 0.0 if self.progress.met else HELD_SECONDS
@@ -93,40 +107,59 @@ class Shipper:
         """Look, read, send, follow. True if something was sent and answered."""
         now = self.progress.turned_at = self.clock()
         if draining or self.watcher.changed or now >= self.pace.scanned_at + self.pace.scan_seconds:
-            await asyncio.to_thread(self.watcher.look, self.custody, now)
-            self.pace.scanned_at = now
+            await self.watcher.look(self.custody, now)
+            self.pace.scanned_at, self.pace.scan_seconds = now, self.watcher.scan_seconds
         if not draining and now < self.pace.may_send_at():
             return False
-        self.pace.more = await self._gather(now, draining=draining)
+        self.pace.more = await self.watcher.gather(self.custody, now, draining=draining)
         waiting = self.custody.waiting_bytes > 0
         sent = self.custody.request(self.progress.max_body_bytes)
-        if not sent.frames and not draining and self.clock() < self.pace.must_ask_at(waiting=waiting):
+        asks = (draining and waiting) or self.clock() >= self.pace.must_ask_at(waiting=waiting)
+        if not sent.frames and not asks:
             return False
         return await self.exchange(sent)
-
-    async def _gather(self, now: float, *, draining: bool) -> bool:
-        """Read and compress what the window has room for. True if files hold more than that."""
-        orders = self.watcher.orders(self.custody)
-        if not orders:
-            return False
-        gathered = await asyncio.to_thread(self.watcher.read, self.custody, orders, now, draining=draining)
-        return self.watcher.load(self.custody, gathered)
 
     async def exchange(self, sent: Sent, *, goodbye: bool = False) -> bool:
         """Send one request and follow its answer. True if it was answered as asked."""
         waited = self.custody.waiting_bytes
-        answer = await self.link.blocks(sent, goodbye=goodbye)
+        answer = await self._asked(self.link.blocks(sent, goodbye=goodbye))
         if isinstance(answer, MarksAnswer):
+            self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=True)
             await self._take_up(answer)
             return False
         if isinstance(answer, Wait):
             self._note_wait(answer)
-            if answer.answer is not None:
+            if answer.reason == TOO_LARGE:
+                self._send_less(sent)
+            elif answer.answer is not None:
                 self.custody.answered(sent, answer.answer)
             self.pace.failed(self.clock(), answer.delay_seconds)
             return False
         await self._follow(sent, answer, waited)
         return True
+
+    async def _asked(self, asking: Coroutine[Any, Any, T]) -> T | Wait:
+        """Wait for an answer, and meanwhile open what might be unlinked before it comes. Who leaves does not wait for the silent."""
+        began = self.clock()
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(asking)
+            while not (await asyncio.wait({asked}, timeout=self.pace.scan_seconds))[0]:
+                now = self.progress.turned_at = self.clock()
+                if self.hurried_at is not None and now - max(began, self.hurried_at) >= HURRY_SECONDS:
+                    asked.cancel()
+                await self.watcher.hold()
+        if asked.cancelled():
+            self.link.peers.silent(self.clock())
+            return Wait(0.0, "no_answer", f"none within {HURRY_SECONDS:.0f} s, and we are leaving")
+        return asked.result()
+
+    def _send_less(self, sent: Sent) -> None:
+        """413 for a whole request: fewer frames in the next one, and where there was one only, a smaller one."""
+        if len(sent.frames) > 1:
+            self.progress.max_body_bytes = max(1, min(self.progress.max_body_bytes, sent.weight_bytes) // 2)
+            return
+        words = tuple(FrameAnswer(stream=frame.stream, code=Code.TOO_LARGE) for frame in sent.frames)
+        self.custody.answered(sent, BlocksAnswer(journal=sent.journal, frames=words))
 
     async def _follow(self, sent: Sent, answer: BlocksAnswer, waited: int) -> None:
         self.progress.requests["answered"] += 1
@@ -164,8 +197,6 @@ class Shipper:
 
     def _note_wait(self, wait: Wait) -> None:
         self.progress.requests[wait.reason] += 1
-        if wait.reason == f"status_{int(Code.TOO_LARGE)}":
-            self.progress.max_body_bytes = max(1, self.progress.max_body_bytes // 2)
         if self.progress.waiting_for != wait.reason:
             level = _log.error if wait.reason in ("status_401", "status_403", "status_426") else _log.warning
             level(

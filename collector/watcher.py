@@ -1,28 +1,35 @@
-"""The collector's eyes: files, what they mean, what may be read of them. Everything that blocks is called on a worker thread.
+"""The collector's eyes: files, what they mean, what may be read of them. Everything that blocks is done on a worker thread of its own.
 
-Room: collector shell. It brings together sources/file_tail.py (does) and core/tail.py (decides).
+Room: collector shell. It brings together sources/file_tail.py (does) and core/tail.py (decides). Custody changes on the event loop only.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import structlog
 
 from collector.config import CollectorConfig
 from collector.core.blocks import BlockCutter
 from collector.core.custody import Custody
-from collector.core.files import Event, Gone, Inherited, Missing, Opened, ReadOrder, Truncated, Waiting
+from collector.core.files import Event, FileKey, Gone, Position, ReadOrder, Scan
 from collector.core.globs import Globs
+from collector.core.pressure import GivenUp
+from collector.core.stream import Stream
 from collector.core.tail import Tail
-from collector.framing import Gathered, frame_of
+from collector.file_events import tell
+from collector.framing import Framer, Gathered
 from collector.sources.file_tail import POLL_SECONDS, SCAN_SECONDS, FileTail
 from collector.sources.inotify import Inotify
+from collector.volume import Fill, Limits, Volume
 from towline.wire.block import Row
 from towline.wire.identity import Origin
 
 _log = structlog.get_logger()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,16 @@ class Watched:
     logs: Sequence[tuple[str, Origin]]
     window_bytes: int
     partial_line_seconds: float
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look brought: what was seen, what follows from it, how full the volume is."""
+
+    scan: Scan
+    events: Sequence[Event]
+    fills: Sequence[Fill]
 
 
 class Watcher:
@@ -44,7 +61,13 @@ class Watcher:
         self._folders: Mapping[str, int] = {}
         self._tail: Tail | None = None
         self._cutters: dict[str, BlockCutter] = {}
+        self._volume = Volume(watched.limits, self.roots)
+        self._let_go: set[FileKey] = set()  # files that were given up: their descriptors would hold their space
+        self._framer = Framer()
+        self._blind = False  # the last scan failed
         self._nudge = asyncio.Event()
+        # Not the loop's default threads: while name resolution hangs they are all taken, and files would not be looked at.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
         self.partial_lines = 0
         self.changed = True  # something happened since the last look
 
@@ -55,7 +78,9 @@ class Watcher:
     @property
     def scan_seconds(self) -> float:
         """How often to look although nothing was said: a scan is the truth, inotify only makes it quick."""
-        return SCAN_SECONDS if self._inotify is not None and self._inotify.complete else POLL_SECONDS
+        pause = self._files.pause_seconds  # longer where a scan costs much
+        quiet = self._inotify is not None and self._inotify.complete
+        return pause if quiet or pause > SCAN_SECONDS else POLL_SECONDS
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -88,30 +113,57 @@ class Watcher:
 
     # Looking.
 
-    def hold(self) -> None:
+    async def hold(self) -> None:
         """Open what is there, so that it can be read later whatever becomes of its name."""
-        self._files.scan()
-        self._watch_folders()
+        await self._on_thread(self._hold)
 
     def begin(self, rows: Sequence[Row]) -> None:
         """Take a journal's rows as what an earlier life knew of the files. Later journals change positions, not files."""
         if self._tail is None:
             self._tail = Tail(self._pod_uid, self._watched.logs, self._files, rows)
 
-    def look(self, custody: Custody, now: float) -> None:
+    async def look(self, custody: Custody, now: float) -> None:
         """Scan, and follow what became of the files."""
-        if self._tail is None:
+        tail, positions = self._tail, custody.positions()
+        if tail is None:
             return
+        self.changed = False
+        looked = await self._on_thread(lambda: self._look(tail, now, positions))
+        if looked is None:
+            return
+        for event in looked.events:
+            custody.apply(event)
+            if isinstance(event, Gone):
+                self._cutters.pop(event.stream_id, None)
+            tell(event)
+        self._relieve(tail, custody, looked)
+
+    def _hold(self) -> None:
+        if self._scan() is not None:
+            self._watch_folders()
+
+    def _look(self, tail: Tail, now: float, positions: Mapping[str, Position]) -> Look | None:
         if self._inotify is not None:
             self._inotify.drain()
-        self.changed = False
-        scan = self._files.scan()
-        positions = custody.positions()
-        for event in self._tail.observe(now, scan, positions):
-            custody.apply(event)
-            _tell(event)
-        self._files.keep_only(self._tail.needed(now, positions))
+        scan = self._scan()
+        if scan is None:
+            return None
+        events = tail.observe(now, scan, positions)
+        self._files.keep_only(tail.needed(now, positions) - self._let_go)
         self._watch_folders()
+        return Look(scan, events, self._volume.measure(scan))
+
+    def _scan(self) -> Scan | None:
+        """None where the volume does not let itself be looked at: tried again, as nothing is known to have changed."""
+        try:
+            scan = self._files.scan()
+        except OSError as error:
+            if not self._blind:
+                _log.warning("scan_failed", error=str(error))
+            self._blind = True
+            return None
+        self._blind = False
+        return scan
 
     def _watch_folders(self) -> None:
         folders = self._files.folders
@@ -119,32 +171,64 @@ class Watcher:
             self._inotify.watch(folders)
             self._folders = dict(folders)
 
+    def _relieve(self, tail: Tail, custody: Custody, looked: Look) -> None:
+        """Let go of what the volume has no room for (rule 12)."""
+        level = self._volume.level(looked.fills)
+        if level != tail.release_at:
+            tail.release_at = level
+            _log.warning("custody_changed", level=level)
+        self._let_go &= {seen.key for seen in looked.scan.files} if self._let_go else set()
+        for one in self._volume.give_up(looked.fills, looked.scan, custody.streams.values(), tail.size_of):
+            self._give_up(custody, one, looked.scan.unlinked)
+
+    def _give_up(self, custody: Custody, one: GivenUp, unlinked: frozenset[FileKey]) -> None:
+        stream = custody.streams[one.stream_id]
+        size_bytes = one.end - one.start
+        custody.counters["given_up_bytes"] += size_bytes
+        _log.error(
+            "bytes_given_up", path=stream.origin.path, file_id=stream.id, offset=one.start, size_bytes=size_bytes
+        )
+        if stream.key is not None:
+            self._let_go.add(stream.key)
+        stream.skip(one.end, "given_up")
+        if stream.key in unlinked and not stream.alias:
+            stream.key = None  # it is closed with the next look: nobody can read it again
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     # Reading.
 
-    def orders(self, custody: Custody) -> list[ReadOrder]:
-        """What may be read now."""
-        return custody.orders(self._tail.size_of, self._watched.window_bytes) if self._tail is not None else []
+    async def gather(self, custody: Custody, now: float, *, draining: bool = False) -> bool:
+        """Read and compress what the window has room for, and give it to custody. True if files hold more than that."""
+        tail = self._tail
+        if tail is None:
+            return False
+        orders = custody.orders(tail.size_of, self._watched.window_bytes)
+        if not orders:
+            return False
+        gathered = await self._on_thread(lambda: self._read(custody, orders, now, hurry=draining))
+        return self._load(custody, gathered)
 
-    def read(self, custody: Custody, orders: Sequence[ReadOrder], now: float, *, draining: bool) -> list[Gathered]:
-        """Read, cut and compress. Blocks; on the worker thread. Nothing of `custody` is changed here."""
+    def _read(self, custody: Custody, orders: Sequence[ReadOrder], now: float, *, hurry: bool) -> list[Gathered]:
+        """Read, cut and compress. Nothing of `custody` is changed here."""
         now_unix_ns = time.time_ns()
-        gathered = []
-        for order, result in zip(orders, self._files.read(orders), strict=True):
-            stream = custody.streams[order.stream_id]
-            if result.hole_bytes and not result.data:
-                mark = self._files.print_at(order.key, order.offset + result.hole_bytes) or ""
-                gathered.append(Gathered(order, result, hole_print=mark))
-                continue
-            cut = (
-                self._cutter(stream.id, stream.origin.encoding).cut(result, now, hurry=draining)
-                if result.data
-                else None
-            )
-            frame = frame_of(stream, result, cut, now_unix_ns) if cut is not None and cut.size_bytes else None
-            gathered.append(Gathered(order, result, frame))
-        return gathered
+        return [
+            self._read_one(custody.streams[order.stream_id], order, now, now_unix_ns, hurry=hurry) for order in orders
+        ]
 
-    def load(self, custody: Custody, gathered: Sequence[Gathered]) -> bool:
+    def _read_one(self, stream: Stream, order: ReadOrder, now: float, now_unix_ns: int, *, hurry: bool) -> Gathered:
+        result = self._files.read_one(order)
+        frame, mark = None, ""
+        if result.data:
+            cut = self._cutter(stream.id, stream.origin.encoding).cut(result, now, hurry=hurry)
+            frame = self._framer.frame_of(stream, result, cut, now_unix_ns) if cut.size_bytes else None
+        elif result.hole_bytes:
+            mark = self._files.print_at(order.key, order.offset + result.hole_bytes) or ""
+        # The bytes end here: what they were read into is used again.
+        return Gathered(order, replace(result, data=b"", before=b""), frame, mark)
+
+    def _load(self, custody: Custody, gathered: Sequence[Gathered]) -> bool:
         """Give custody what was read. True if there is more to read at once."""
         more = False
         for one in gathered:
@@ -173,14 +257,16 @@ class Watcher:
         """What is not stored yet, by path."""
         left: dict[str, int] = {}
         for stream in custody.streams.values():
-            size = self._tail.size_of(stream.id) if self._tail is not None else 0
-            beyond = max(0, size - stream.place) + sum(frame.end - frame.start for frame in stream.queue)
+            size = self._tail.size_of(stream.id) if self._tail is not None else None
+            beyond = max(0, (size or 0) - stream.place) + sum(frame.end - frame.start for frame in stream.queue)
             if beyond:
                 left[stream.origin.path] = left.get(stream.origin.path, 0) + beyond
         return left
 
-    def close(self) -> None:
-        self._files.close()
+    async def close(self) -> None:
+        """Close every file, once nothing is being read any more."""
+        await self._on_thread(self._files.close)
+        self._thread.shutdown()
         if self._inotify is not None:
             self._inotify.close()
 
@@ -201,22 +287,5 @@ def open_watcher(config: CollectorConfig, pod_uid: str) -> Watcher:
         )
         for log in config.logs
     ]
-    return Watcher(Watched(logs, config.window_bytes, config.partial_line_seconds), pod_uid)
-
-
-def _tell(event: Event) -> None:
-    """A change of state is worth a line; more than that is not."""
-    match event:
-        case Opened():
-            _log.info("file_opened", path=event.origin.path, file_id=event.stream_id, offset=event.offset)
-        case Inherited():
-            _log.info("file_copy_followed", path=event.origin.path, file_id=event.stream_id, offset=event.offset)
-        case Truncated():
-            level = _log.warning if event.lost_bytes_at_least else _log.info
-            level("file_truncated", file_id=event.stream_id, epoch=event.epoch, lost_bytes=event.lost_bytes_at_least)
-        case Missing():
-            _log.error("file_missing", file_id=event.stream_id, lost_bytes=event.size_bytes)
-        case Gone():
-            _log.info("file_gone", file_id=event.stream_id)
-        case Waiting():
-            _log.debug("file_waited_for", inode=event.key.inode)
+    limits = Limits(config.limit_bytes, [log.limit_bytes for log in config.logs], config.acknowledge)
+    return Watcher(Watched(logs, config.window_bytes, config.partial_line_seconds, limits), pod_uid)

@@ -4,7 +4,7 @@ Room: aggregator core. Never enters: journals (what a range means for a stream i
 """
 
 from aggregator.core.decode import ENCODINGS
-from towline.wire.block import MAX_BLOCK_BYTES, Code, Frame
+from towline.wire.block import MAX_BLOCK_BYTES, BlocksRequest, Code, Frame
 from towline.wire.codec import BodyError, check_body
 from towline.wire.identity import Origin, Pod
 
@@ -16,6 +16,17 @@ _MAX_NAME_CHARACTERS = 512
 _MAX_PATH_CHARACTERS = 4096
 _MAX_TAGS = 128
 _MAX_LABELS = 256
+
+
+def fault_of_request(said: BlocksRequest) -> tuple[Code, str] | None:
+    """What makes a whole request unusable."""
+    if len(said.frames) > MAX_FRAMES:
+        return Code.TOO_LARGE, f"a request holds at most {MAX_FRAMES} frames"
+    if not 0 <= said.since < _LARGEST:
+        return Code.UNREADABLE, "since is out of bounds"
+    if not _is_id(said.run):
+        return Code.UNREADABLE, "run is empty, longer than 64 characters or not printable ASCII"
+    return None
 
 
 def fault_of_pod(pod: Pod) -> str:

@@ -99,17 +99,20 @@ class Gatherer:
     async def batch(self) -> Batch | None:
         """The next batch, as full as what is owed at this moment makes it; None where nothing is owed."""
         waiting = self._journal.owing(self._name).get(self._lane, ())
-        self._turns.keep({*waiting, *self._pods})
+        self._turns.keep(dict.fromkeys((*self._pods, *waiting)))
         filling, passed_over = _Filling(self._sink.limits), set[str]()
         self._room_is_out = False
         while (pod := self._turns.whose(passed_over)) is not None:
-            piece = await self._next_piece(pod)
-            if piece is None:
+            head = await self._head(pod)
+            if head is None:
                 self._pass(pod, passed_over)
                 continue
-            key = self._sink.key(piece.pod, piece.origin)
+            key = self._sink.key(head.pod, head.origin)
             if filling.key not in (None, key):
                 passed_over.add(pod)
+                continue
+            piece = head if isinstance(head, Slice) else await self._open(self._pods[pod])
+            if piece is None:
                 continue
             filling.key = key
             if not self._move(pod, piece, filling):
@@ -153,17 +156,14 @@ class Gatherer:
         self._pods[pod].piece = rest
         return filling.lines < filling.limits.max_lines
 
-    async def _next_piece(self, pod: str) -> Slice | None:
-        """The lines of `pod` that come next. None where all is read, or where there is no room to read more."""
-        while True:
-            reading = self._pods.get(pod)
-            if reading is not None and reading.piece is not None:
-                return reading.piece
-            if reading is None or not reading.blocks:
-                reading = await self._read(pod)
-                if reading is None:
-                    return None
-            await self._open(reading)
+    async def _head(self, pod: str) -> Slice | OwedBlock | None:
+        """What comes next of `pod`: lines of the block that is open, or a block. None where all is read, or where there is no room to read."""
+        reading = self._pods.get(pod)
+        if reading is not None and reading.piece is not None:
+            return reading.piece
+        if reading is None or not reading.blocks:
+            reading = await self._read(pod)
+        return reading.blocks[0] if reading is not None else None
 
     async def _read(self, pod: str) -> _PodReading | None:
         if not self._held:
@@ -189,19 +189,20 @@ class Gatherer:
             self._claim(block.block_id, len(block.body))
         return reading
 
-    async def _open(self, reading: _PodReading) -> None:
-        """Open the next block of a pod; one without lines to send is spent."""
+    async def _open(self, reading: _PodReading) -> Slice | None:
+        """The lines of a pod's next block; one without lines to send is spent."""
         block = reading.blocks.popleft()
         try:
             piece = await self._opener.open(block)
         except BodyError:
             self.spent.append((block, "undecodable"))
-            return
+            return None
         if not piece.lines:
             self.spent.append((block, ""))
-            return
+            return None
         self._claim(block.block_id, held_bytes(piece) - len(block.body))
         reading.piece = piece
+        return piece
 
     def _claim(self, block_id: int, size_bytes: int) -> None:
         self._held[block_id].claimed_bytes += size_bytes

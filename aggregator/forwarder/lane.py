@@ -130,7 +130,8 @@ class Lane:
             try:
                 await self._desk.journal.settle(settlements, dead, memo, self._desk.name)
             except RetryableError as error:
-                log.warning("settling_delayed", sink=self._desk.name, lane=self._debt.lane, error=str(error))
+                if self._may_say("settling_delayed"):
+                    log.warning("settling_delayed", sink=self._desk.name, lane=self._debt.lane, error=str(error))
                 await self._desk.timing.pause(self._desk.stop, max(error.retry_after_seconds, _SETTLE_AGAIN_SECONDS))
             else:
                 return
@@ -142,10 +143,15 @@ class Lane:
         tally.delivered_bytes += sum(piece.size_bytes for piece in part.slices) - sum(len(it.line) for it in dead)
         tally.dead_letters += len(dead)
         tally.refused.update(refusal.reason for refusal in receipt.refusals)
-        if receipt.refusals:
-            log.error("records_refused", sink=self._desk.name, records=len(receipt.refusals), kept=len(dead))
-        if self._state.succeed(self._desk.timing.now_unix()):
+        if receipt.refusals and self._may_say("records_refused"):
+            log.error(
+                "records_refused", sink=self._desk.name, reasons=dict(tally.refused), dead_letters=tally.dead_letters
+            )
+        if self._state.succeed(self._desk.timing.now_unix()) and self._may_say("delivery_resumed"):
             log.info("delivery_resumed", sink=self._desk.name, lane=self._debt.lane)
+
+    def _may_say(self, event: str) -> bool:
+        return self._desk.state.may_say(event, self._desk.timing.clock())
 
     async def _settle_spent(self) -> None:
         """Settle blocks that hold no line to send: nothing was left of them, or they cannot be opened."""
@@ -178,9 +184,9 @@ class Lane:
     async def _wait(self, error: Exception, *, held: bool = False) -> bool:
         """Wait before the same bytes go again. False where the wait was long, and what was held is let go."""
         held = held or isinstance(error, UnauthorizedError)
-        if held and self._state.state != "held":
+        if held and self._state.state != "held" and self._may_say("lane_held"):
             log.error("lane_held", sink=self._desk.name, lane=self._debt.lane, error=str(error))
-        elif not self._state.attempts:
+        elif not held and not self._state.attempts and self._may_say("delivery_delayed"):
             log.warning("delivery_delayed", sink=self._desk.name, lane=self._debt.lane, error=str(error))
         self._state.fail(error, held=held)
         self._desk.state.failures[self._state.reason] += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+_QUIET_SECONDS = 10.0
 _SHOWN_CHARACTERS = 200  # of an error's text, which a destination may have had a part in
 
 
@@ -49,6 +50,14 @@ class SinkState:
     failures: Counter[str] = field(default_factory=Counter)  # by the error's type
     lanes: dict[str, LaneState] = field(default_factory=dict)
     ready: bool = False  # what the journal remembers was recalled
+    said: dict[str, float] = field(default_factory=dict)  # when an event was last logged
+
+    def may_say(self, event: str, now: float) -> bool:
+        """True at most every ten seconds for each event: an outage has thousands of lanes and batches, and one cause."""
+        if now - self.said.get(event, -_QUIET_SECONDS) < _QUIET_SECONDS:
+            return False
+        self.said[event] = now
+        return True
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 Room: aggregator journal. Never enters: decisions on offsets (aggregator/core/compare.py takes them); threads.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 from aggregator.core.compare import StreamRow, Verdict, compare
@@ -14,7 +13,7 @@ from aggregator.journal.rows import Entry, Row, newest_row, row_of_epoch, save_r
 from aggregator.journal.shed import shed
 from aggregator.journal.space import FRAME_OVERHEAD_BYTES
 from aggregator.journal.store import Store
-from aggregator.journal.words import Appended, Submission
+from aggregator.journal.words import Appended, JournalFullError, Submission
 from towline.wire.block import Code, Delivered, Frame, FrameAnswer
 
 MAX_STREAMS = 10_000  # rows of one pod: a flood of new names must not fill the journal
@@ -103,27 +102,26 @@ def _write(
     stores = verdict.append and bool(debts)
     lifted = verdict.base_gap.end if verdict.base_gap else row.state.mark
     delivered = row.delivered if row.owing else (lifted if stores else state.mark)
-    after = dataclasses.replace(
-        row,
-        state=state,
-        delivered=delivered,
+    after = Row(
+        *(row.id, row.stream, row.pod, state, delivered),
         head_bytes=frame.head_bytes or row.head_bytes,
         aliases=_aliases(row, frame),
         origin=store.names.origin(pod, frame.origin),
+        moved=row.moved,
+        touched=row.touched,
     )
-    moves = state.mark > row.state.mark
     if delivered > row.delivered:
         store.books.change += 1
         after.moved = store.books.change
-    if after != row or own is None:
+    if own is None or after != row:
         after.touched = store.now
-        save_row(store.db, after)
+        save_row(store.db, after, moves=after.moved != row.moved)
     for gap in (verdict.base_gap, verdict.gap):
         if gap is not None:
             note_gap(store, after, gap)
     if stores:
         _store_block(store, pod, after, owed_frame, verdict)
-    _count(store, frame, verdict, moves=moves, stores=stores)
+    _count(store, frame, verdict, moves=state.mark > row.state.mark, stores=stores)
     return after
 
 
@@ -148,7 +146,7 @@ def _store_block(
 ) -> None:
     frame, debts = owed_frame
     entry = Entry(
-        block_id=store.next_block_id,
+        block_id=store.books.next_block,
         row=row.id,
         pod=pod.id,
         origin=row.origin,
@@ -178,7 +176,9 @@ def _admit(store: Store, debts: Sequence[Debt], size: int) -> None:
             and share.when_full == "hold"
             and store.books.tally(debt.sink).used_bytes >= share.max_bytes
         ):
-            raise store.space.refuse(f"sink {debt.sink} has used its share of {share.max_bytes} bytes", debt.sink)
+            raise JournalFullError(
+                f"journal: sink {debt.sink} has used its share of {share.max_bytes} bytes", sink=debt.sink
+            )
     if size > store.room_bytes:
         raise store.space.refuse("no room left", biggest_sink(store))
     store.room_bytes -= size

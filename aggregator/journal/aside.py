@@ -13,7 +13,9 @@ from pathlib import Path
 import msgspec
 
 from aggregator.core.records import Debt
+from aggregator.journal.books import load_books
 from aggregator.journal.damage import aside_path
+from aggregator.journal.faults import FILE_ERRORS
 from aggregator.journal.rows import Entry, entry_of_block
 from aggregator.journal.schema import check_seal
 from aggregator.journal.words import DamageError
@@ -29,7 +31,7 @@ class UnreadableError(TowlineError):
 def _reading() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, DamageError, msgspec.MsgspecError, TypeError) as error:
+    except (*FILE_ERRORS, msgspec.MsgspecError, TypeError) as error:
         raise UnreadableError(str(error)) from error
 
 
@@ -67,10 +69,12 @@ class Aside:
             db.close()
 
     def newest(self) -> int:
-        """The highest block number that can be found."""
+        """The highest number that a block can have."""
+        with contextlib.suppress(UnreadableError), _reading():
+            return load_books(self._db).next_block - 1
         found = []
         for table, column in (("entries", "block_id"), ("blocks", "id")):
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*FILE_ERRORS):
                 found.append(self._db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0])  # noqa: S608 - constants
         if not found:
             raise UnreadableError("neither entries nor blocks can be read")
@@ -82,7 +86,7 @@ class Aside:
             row = self._db.execute(
                 "SELECT block_id FROM entries WHERE block_id>? ORDER BY block_id LIMIT 1", (block_id,)
             ).fetchone()
-        except sqlite3.Error:
+        except FILE_ERRORS:
             return block_id + 1
         return int(row[0]) if row else None
 
@@ -127,7 +131,7 @@ class Aside:
                     continue
                 check_seal(owed, "owed")
                 place = owed[2]
-            except (sqlite3.Error, DamageError):
+            except FILE_ERRORS:
                 place = entry.start + entry.skip
             places[Debt(row[1], row[2])] = place
         return places

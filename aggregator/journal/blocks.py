@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aggregator.core.compare import Gap
 from aggregator.core.records import Debt
 from aggregator.journal.books import Queue
-from aggregator.journal.rows import Entry, Row, row_numbered, save_entry, save_row
+from aggregator.journal.rows import Entry, Row, add_entry, row_numbered, save_owing, save_row
 from aggregator.journal.schema import check_seal, seal
 from aggregator.journal.store import Store
 
@@ -20,10 +20,10 @@ _HEAD = (
 
 def put_block(store: Store, entry: Entry, body: bytes, places: dict[Debt, int], pod_uid: str) -> None:
     """Write a body, its entry and what is owed of it (each debt from its place on)."""
-    store.next_block_id = max(store.next_block_id, entry.block_id + 1)
+    store.books.next_block = entry.block_id + 1
     entry.owing = len(places)
     store.db.execute("INSERT INTO blocks VALUES(?,?)", (entry.block_id, body))
-    save_entry(store.db, entry)
+    add_entry(store.db, entry)
     for debt, place in places.items():
         queue = store.names.queue(debt, entry.pod, pod_uid)
         owed = (queue.id, entry.block_id, place)
@@ -74,7 +74,7 @@ class Releases:
         self._queues[queue.id] = queue
         entry.owing -= 1
         if entry.owing > 0:
-            save_entry(store.db, entry)
+            save_owing(store.db, entry)
             return True
         store.db.execute("DELETE FROM entries WHERE block_id=?", (entry.block_id,))
         store.db.execute("DELETE FROM blocks WHERE id=?", (entry.block_id,))
@@ -103,7 +103,7 @@ class Releases:
             return
         store.books.change += 1
         row.delivered, row.moved, row.touched = delivered, store.books.change, store.now
-        save_row(store.db, row)
+        save_row(store.db, row, moves=True)
 
 
 def heads_of(store: Store, queues: Iterable[Queue]) -> list[tuple[Queue, int, int]]:

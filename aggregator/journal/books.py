@@ -40,6 +40,7 @@ class Books(msgspec.Struct):
     sinks: dict[str, Tally] = msgspec.field(default_factory=dict)
     gaps: dict[str, Missing] = msgspec.field(default_factory=dict)
     change: int = 0  # number of the newest move of any `delivered`
+    next_block: int = 1  # blocks are numbered from here on
     running_seconds: float = 0.0  # how long aggregators have run on this journal: what row retention counts in
 
     def copy(self) -> "Books":
@@ -47,6 +48,7 @@ class Books(msgspec.Struct):
             {name: Tally(t.bytes, t.blocks, t.letters, t.letter_bytes) for name, t in self.sinks.items()},
             {reason: Missing(m.number, m.bytes) for reason, m in self.gaps.items()},
             self.change,
+            self.next_block,
             self.running_seconds,
         )
 
@@ -60,7 +62,12 @@ class Books(msgspec.Struct):
 
     def same_as(self, other: "Books") -> bool:
         """True if nothing but time has passed."""
-        return self.change == other.change and self.sinks == other.sinks and self.gaps == other.gaps
+        return (
+            self.change == other.change
+            and self.next_block == other.next_block
+            and self.sinks == other.sinks
+            and self.gaps == other.gaps
+        )
 
 
 @dataclass(frozen=True, slots=True)

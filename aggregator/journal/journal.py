@@ -5,7 +5,6 @@ Room: aggregator, the shell. Never enters: SQL; decisions. It hands operations t
 
 import asyncio
 import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -15,10 +14,10 @@ from typing import Any, TypeVar
 from aggregator.core.records import OwedBlock
 from aggregator.journal import opening
 from aggregator.journal.append import append, weight_bytes
-from aggregator.journal.blocks import all_heads
 from aggregator.journal.board import Board
 from aggregator.journal.books import Effects
 from aggregator.journal.damage import drop_aside
+from aggregator.journal.faults import FILE_ERRORS, is_damage
 from aggregator.journal.reader import Reader
 from aggregator.journal.reads import Reads
 from aggregator.journal.salvage import STEP_BYTES, Salvage, is_due, salvage
@@ -26,7 +25,7 @@ from aggregator.journal.settle import settle
 from aggregator.journal.shed import release_sink
 from aggregator.journal.snapshots import note_snapshot
 from aggregator.journal.status import status_of
-from aggregator.journal.store import Store, Terms, is_damage
+from aggregator.journal.store import Store, Terms
 from aggregator.journal.sweep import find_due, sweep
 from aggregator.journal.words import (
     Appended,
@@ -52,6 +51,8 @@ T = TypeVar("T")
 
 KEEP_SECONDS = 7 * 86_400.0
 RELEASE_BLOCKS = 500  # in one transaction
+WAITING_BYTES = 32 << 20  # of bodies that wait for a slow disk: more would only be memory
+RETRY_WAITING_SECONDS = 1.0
 
 
 class Journal:
@@ -60,12 +61,13 @@ class Journal:
     def __init__(self, store: Store, lock: opening.Lock) -> None:
         self.on: Callable[[str], None] = kill_point
         self._board = Board()
-        self._board.reset(all_heads(store))
+        self._board.reset(store.heads)
         self._lock = lock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._down: JournalDownError | None = None
         self._went_down = asyncio.Event()
         self._closed = False
+        self._waiting_bytes = 0
         self._reader = Reader(store.terms.path, store.space.wal_limit_bytes)
         around = Surroundings(self._publish, self._replace, self._reach, self._note_down)
         self._writer = Writer(store, around)
@@ -219,19 +221,26 @@ class Journal:
 
     async def close(self) -> None:
         """Finish what was handed in, and let go of the file."""
-        if not self._closed:
-            self._closed = True
-            await asyncio.to_thread(self._writer.stop)
-            await asyncio.to_thread(self._reader.stop)
-            self._lock.release()
+        if self._closed:
+            return
+        with contextlib.suppress(JournalFullError, JournalDownError):
+            await self._write(Store.note_time)
+        self._closed = True
+        for stop in (self._writer.stop, self._reader.stop, self._store.close):
+            await asyncio.to_thread(stop)
+        self._lock.release()
 
     async def _write(self, run: Callable[[Store], T], weight: int = 0, journal: str = "") -> T:
         if self._closed:
             raise JournalDownError("journal: it is closed")
+        if self._waiting_bytes + weight > WAITING_BYTES and self._waiting_bytes:
+            raise JournalFullError("journal: too much waits to be written", RETRY_WAITING_SECONDS)
+        self._waiting_bytes += weight
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
 
         def resolve(result: Any, error: BaseException | None) -> None:
+            self._waiting_bytes -= weight
             if future.done():  # the caller was cancelled; what it asked for stands
                 return
             if error is None:
@@ -244,11 +253,13 @@ class Journal:
 
     async def _look(self, look: Callable[[Reads], T]) -> T:
         """Read; what turns out to be damaged is set aside, and the same is asked of the next journal."""
+        if self._closed:
+            raise JournalDownError("journal: it is closed")
         journal = self.journal_id
         try:
             return await self._reader.read(look)
-        except (DamageError, sqlite3.Error) as error:
-            if isinstance(error, sqlite3.Error) and not is_damage(error):
+        except FILE_ERRORS as error:
+            if not is_damage(error):
                 raise JournalFullError(f"journal: {error}") from error
             found = error
         with contextlib.suppress(JournalFullError):  # somebody else found it first

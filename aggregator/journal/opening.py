@@ -12,14 +12,14 @@ from pathlib import Path
 import structlog
 
 from aggregator.journal import damage
+from aggregator.journal.blocks import all_heads
+from aggregator.journal.faults import FILE_ERRORS, is_damage, is_full, is_unusable
 from aggregator.journal.space import Space, beside, size_of
-from aggregator.journal.store import Store, Terms, is_damage, is_full, primary_code
+from aggregator.journal.store import Store, Terms
 from aggregator.journal.words import DamageError, JournalDownError, Share
 from towline.plumbing.errors import ConfigError
 
 log = structlog.get_logger(__name__)
-
-_UNUSABLE_CODES = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
 
 class Lock:
@@ -75,7 +75,7 @@ def open_store(terms: Terms, shares: Mapping[str, Share], *, ours: bool) -> Stor
             _set_aside(path)
         try:
             store = _open(terms, shares)
-        except (sqlite3.Error, DamageError) as error:
+        except FILE_ERRORS as error:
             _check_usable(path, error, ours=ours)
             log.error("journal_damaged", path=str(path), error=str(error))  # noqa: TRY400 - the message says it, a trace adds nothing
             damage.mark(path)
@@ -85,7 +85,7 @@ def open_store(terms: Terms, shares: Mapping[str, Share], *, ours: bool) -> Stor
         raise ConfigError(
             f"{path}: cannot be used as a journal: {error.strerror}. Look at the volume of journal.path"
         ) from error
-    except (sqlite3.Error, DamageError) as error:
+    except FILE_ERRORS as error:
         raise ConfigError(
             f"{path}: cannot be used as a journal: {error}. Look at the volume of journal.path"
         ) from error
@@ -103,11 +103,11 @@ def replace_store(old: Store, lock: Lock) -> Store:
         damage.clear(terms.path)
         lock.renew()
         store = _open(terms, old.shares)
-    except (OSError, sqlite3.Error, DamageError, ConfigError) as error:
+    except (OSError, *FILE_ERRORS, ConfigError) as error:
         raise JournalDownError(
             f"{terms.path}: damaged, and no other journal can begin: {error}. Look at the volume of journal.path"
         ) from error
-    store.next_block_id = max(store.next_block_id, old.next_block_id)  # forwarders know blocks by number
+    store.books.next_block = old.committed.next_block  # forwarders know blocks by number
     return store
 
 
@@ -132,16 +132,21 @@ def _open(terms: Terms, shares: Mapping[str, Share]) -> Store:
         if not is_full(error) or not space.give_up_reserve():
             raise
         store = Store(terms, shares, space)
+    try:
+        store.heads = all_heads(store)
+    except BaseException:
+        store.close()
+        raise
     if not space.make_reserve():
         log.warning("journal_reserve_missing", path=str(path), size_bytes=space.reserve_target_bytes)
     return store
 
 
-def _check_usable(path: Path, error: sqlite3.Error | DamageError, *, ours: bool) -> None:
+def _check_usable(path: Path, error: Exception, *, ours: bool) -> None:
     """Raise ConfigError for what another path would cure: only a damaged journal of our own is set aside."""
     if isinstance(error, DamageError):
         return
-    if primary_code(error) in _UNUSABLE_CODES or not is_damage(error):
+    if is_unusable(error) or not is_damage(error):
         raise ConfigError(
             f"{path}: cannot be opened: {error}. Name a file in a writable folder in journal.path"
         ) from error

@@ -16,9 +16,11 @@ STREAM_COLUMNS = "id, stream, epoch, pod, mark, print, continues, final, gone, d
 ENTRY_COLUMNS = "block_id, row, pod, origin, stream, epoch, start, stop, skip, codec, size, checksum, read_unix_ns, partial, continues, owing"
 _STREAMS = f"SELECT {STREAM_COLUMNS}, seal FROM streams"  # noqa: S608 - a constant
 _SAVE_STREAM = f"INSERT INTO streams({STREAM_COLUMNS}, seal) VALUES({','.join('?' * 16)})"
-_UPDATE_STREAM = f"UPDATE streams SET ({STREAM_COLUMNS}, seal) = ({','.join('?' * 16)}) WHERE id=?"  # noqa: S608 - a constant
+# Columns that stand in an index are named only where they change: SQLite would rewrite the index for the naming alone.
+_UPDATE_STREAM = "UPDATE streams SET mark=?, print=?, continues=?, final=?, gone=?, delivered=?, head_bytes=?, aliases=?, origin=?, touched=?, seal=? WHERE id=?"
 _ENTRY = f"SELECT {ENTRY_COLUMNS}, seal FROM entries WHERE block_id=?"  # noqa: S608 - a constant
-_SAVE_ENTRY = f"INSERT OR REPLACE INTO entries({ENTRY_COLUMNS}, seal) VALUES({','.join('?' * 17)})"
+_SAVE_ENTRY = f"INSERT INTO entries({ENTRY_COLUMNS}, seal) VALUES({','.join('?' * 17)})"
+_UPDATE_ENTRY = "UPDATE entries SET owing=?, seal=? WHERE block_id=?"
 
 
 @dataclass(slots=True)
@@ -125,15 +127,17 @@ def row_numbered(db: sqlite3.Connection, number: int) -> Row | None:
     return row_of(values) if values else None
 
 
-def save_row(db: sqlite3.Connection, row: Row) -> None:
-    """Write a row; one with id 0 is new and gets its number."""
-    if row.id:
+def save_row(db: sqlite3.Connection, row: Row, *, moves: bool) -> None:
+    """Write a row; one with id 0 is new and gets its number. `moves`: `moved` has changed."""
+    if not row.id:
+        row.id = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM streams").fetchone()[0])
         values = _values(row)
-        db.execute(_UPDATE_STREAM, (*values, seal(*values), row.id))
+        db.execute(_SAVE_STREAM, (*values, seal(*values)))
         return
-    row.id = int(db.execute("SELECT coalesce(max(id), 0) + 1 FROM streams").fetchone()[0])
     values = _values(row)
-    db.execute(_SAVE_STREAM, (*values, seal(*values)))
+    db.execute(_UPDATE_STREAM, (*values[4:13], row.touched, seal(*values), row.id))
+    if moves:
+        db.execute("UPDATE streams SET moved=? WHERE id=?", (row.moved, row.id))
 
 
 def _values(row: Row) -> tuple[Any, ...]:
@@ -166,7 +170,12 @@ def entry_of_block(db: sqlite3.Connection, block_id: int) -> Entry | None:
     return entry_of(values) if values else None
 
 
-def save_entry(db: sqlite3.Connection, entry: Entry) -> None:
-    """Write an entry, new or changed."""
+def add_entry(db: sqlite3.Connection, entry: Entry) -> None:
+    """Write a new entry."""
     values = entry.values()
     db.execute(_SAVE_ENTRY, (*values, seal(*values)))
+
+
+def save_owing(db: sqlite3.Connection, entry: Entry) -> None:
+    """Write how many debts an entry has left."""
+    db.execute(_UPDATE_ENTRY, (entry.owing, seal(*entry.values()), entry.block_id))

@@ -16,6 +16,8 @@ from aggregator.journal.store import Store
 
 WAIT_SECONDS = 600.0  # running time in which a stream may come back by itself
 STEP_BYTES = 8 << 20
+BLIND_BLOCKS = 1_000  # unreadable in a row
+UNREADABLE = -1
 STEP_BLOCKS = 5_000  # looked at in one transaction
 
 log = structlog.get_logger(__name__)
@@ -48,7 +50,7 @@ def salvage(store: Store) -> Salvage:
 
 
 def _step(store: Store, aside: Aside, after: int) -> tuple[Salvage, int]:
-    newest, taken_bytes = aside.newest(), 0
+    newest, taken_bytes, blind = aside.newest(), 0, 0
     for _ in range(STEP_BLOCKS):
         block_id = aside.next_after(after)
         if block_id is None or block_id > newest:
@@ -56,15 +58,17 @@ def _step(store: Store, aside: Aside, after: int) -> tuple[Salvage, int]:
         size = _salvage_one(store, aside, block_id)
         if size is None:
             return Salvage.WAIT, after
-        after = block_id
-        taken_bytes += size
+        # What cannot be read may be a number that was never given: after many in a row the steps grow.
+        blind = blind + 1 if size == UNREADABLE else 0
+        after = block_id + ((1 << max(blind - BLIND_BLOCKS, 0)) - 1)
+        taken_bytes += max(size, 0)
         if taken_bytes >= STEP_BYTES:
             break
     return Salvage.MORE, after
 
 
 def _salvage_one(store: Store, aside: Aside, block_id: int) -> int | None:
-    """Bytes re-owed of this block; None if there is no room for it now."""
+    """Bytes re-owed of this block, or UNREADABLE; None if there is no room for it now."""
     try:
         entry = aside.entry(block_id)
         if entry is None:
@@ -75,14 +79,14 @@ def _salvage_one(store: Store, aside: Aside, block_id: int) -> int | None:
         salvaged = aside.read(entry)
     except UnreadableError:
         store.effects.counts["unreadable_blocks"] += 1
-        return 0
+        return UNREADABLE
     size = entry.size + FRAME_OVERHEAD_BYTES
     # With nothing owed no room will ever come of itself: the file set aside may be all that is in the way.
     if size > store.room_bytes and any(tally.blocks for tally in store.books.sinks.values()):
         return None
     store.room_bytes -= size
     pod, identity = store.names.adopt(salvaged.pod, store.now, salvaged.heard_unix_ns)
-    entry.block_id, entry.row, entry.pod = store.next_block_id, None, pod.id
+    entry.block_id, entry.row, entry.pod = store.books.next_block, None, pod.id
     entry.origin = store.names.origin_of(identity, salvaged.origin)
     put_block(store, entry, salvaged.body, salvaged.places, salvaged.pod.uid)
     store.effects.counts["reowed_blocks"] += 1

@@ -69,12 +69,12 @@ def check_seal(values: tuple[Any, ...], table: str) -> None:
 def connect(path: Path, wal_limit_bytes: int) -> sqlite3.Connection:
     """A connection that commits durably and never checkpoints by itself: SQLite swallows what a checkpoint of its own has to say.
 
-    Raises sqlite3.Error.
+    Raises sqlite3.Error, or ConfigError where the volume cannot do it.
     """
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=5.0)
     try:
         db.execute(f"PRAGMA page_size={PAGE_BYTES}")  # only a file that has no page yet heeds it
-        db.execute("PRAGMA journal_mode=WAL")
+        _choose_wal(db, path)
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=0")
         db.execute(f"PRAGMA journal_size_limit={wal_limit_bytes}")
@@ -83,10 +83,18 @@ def connect(path: Path, wal_limit_bytes: int) -> sqlite3.Connection:
         db.execute("PRAGMA cache_size=-8000")
         db.execute("PRAGMA mmap_size=0")  # a read error would be a SIGBUS
         db.execute("PRAGMA cell_size_check=ON")
-    except sqlite3.Error:
+    except (sqlite3.Error, ConfigError):
         db.close()
         raise
     return db
+
+
+def _choose_wal(db: sqlite3.Connection, path: Path) -> None:
+    (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise ConfigError(
+            f"{path}: this volume cannot share memory between connections. Name a file on a local volume in journal.path"
+        )
 
 
 def begin_journal(db: sqlite3.Connection) -> None:

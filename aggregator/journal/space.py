@@ -101,6 +101,11 @@ class Space:
         self.refused = why
         return JournalFullError(f"journal: {why}", sink=sink)
 
+    def look_again(self, db: sqlite3.Connection) -> None:
+        """Forget that there was no room once there is some."""
+        if self.room_bytes(db) > self.wal_limit_bytes:
+            self.refused = ""
+
     def make_reserve(self) -> bool:
         """Make the reserve if it is missing and there is room for it beside the WAL; True if it is there."""
         if self.reserve_bytes:

@@ -10,24 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from aggregator.journal.books import Effects, load_books, save_books
+from aggregator.journal.books import Effects, Queue, load_books, save_books
+from aggregator.journal.faults import is_full
 from aggregator.journal.names import Names
 from aggregator.journal.schema import begin_journal, check_version, connect
-from aggregator.journal.space import Space
-from aggregator.journal.words import Share
+from aggregator.journal.space import Space, size_of
+from aggregator.journal.words import DamageError, Share
 
 T = TypeVar("T")
 
-# SQLite's primary result codes (https://www.sqlite.org/rescode.html) by what they mean for us.
-_DAMAGE_CODES = {
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FORMAT,
-}
-CHECKPOINT_BYTES = 4 << 20
+CHECKPOINT_BYTES = 4 << 20  # of WAL
+CHANGE_BYTES = 1024  # that a changed row puts into the WAL on average: many share a page
+COMMIT_BYTES = 64 << 10  # that a small transaction puts there: a page of each table and index
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +35,6 @@ class Terms:
     wall_unix_ns: Callable[[], int]
 
 
-def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where Python itself raised."""
-    return _code(error) & 0xFF
-
-
-def _code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0))
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """True if the file cannot be believed any more: corrupt, unreadable, or a write or fsync that failed."""
-    return primary_code(error) in _DAMAGE_CODES and not is_full(error)
-
-
-def is_full(error: sqlite3.Error) -> bool:
-    """True if the volume had no room: nothing is lost, the transaction did not happen."""
-    return _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
-
-
 class Store:
     """What an operation works with: `db`, `books`, `names`, `effects`, `now` (running seconds) and `unix_ns`."""
 
@@ -70,25 +45,40 @@ class Store:
         try:
             if not check_version(self.db, terms.path):
                 begin_journal(self.db)
-            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._checkpoint_at_start()
             self.journal_id: str = self.db.execute("SELECT value FROM meta WHERE key='journal_id'").fetchone()[0]
             self.books = load_books(self.db)
-            (newest,) = self.db.execute("SELECT coalesce(max(id), 0) FROM blocks").fetchone()
+            self._check_numbers()
         except BaseException:
             self.db.close()
             raise
         self.names = Names(self.db)
+        self.heads: list[tuple[Queue, int]] = []  # of every queue that owed something at the opening
         self.effects = Effects()
         self.pending: list[Effects] = []
-        self.next_block_id: int = newest + 1
         self.room_bytes = 0
         self.unix_ns = terms.wall_unix_ns()
         self._opened = terms.clock() - self.books.running_seconds
         self.committed = self.books
         self.now = self.books.running_seconds
         self._time_is_due = True
+        self._wal_bytes = self._changes = 0
         space.begin_watch()
         space.measure(self.db)
+
+    def _checkpoint_at_start(self) -> None:
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            if not is_full(error):  # on a full volume it can wait
+                raise
+
+    def _check_numbers(self) -> None:
+        """Raise DamageError if there is a block that was never given its number: the next one would overwrite, or overflow."""
+        for table, column in (("blocks", "id"), ("entries", "block_id")):
+            (newest,) = self.db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()  # noqa: S608 - constants
+            if newest >= self.books.next_block:
+                raise DamageError(f"{table}: block {newest} was never written")
 
     def running_seconds(self) -> float:
         """How long aggregators have run on this journal, this one included."""
@@ -133,7 +123,14 @@ class Store:
             save_books(self.db, self.books)
         self.db.execute("COMMIT")
         self.committed = self.books
+        self._count_wal()
         return self.pending
+
+    def _count_wal(self) -> None:
+        """Estimate what went into the WAL: its size does not tell, it is written over from its start."""
+        changes, self._changes = self.db.total_changes - self._changes, self.db.total_changes
+        bodies = sum(effects.counts["appended_bytes"] for effects in self.pending)
+        self._wal_bytes += bodies + changes * CHANGE_BYTES + COMMIT_BYTES * bool(changes)
 
     def rollback(self) -> None:
         """Undo the whole transaction, however it stands."""
@@ -143,11 +140,16 @@ class Store:
             with contextlib.suppress(sqlite3.Error):  # what cannot even be undone was never committed
                 self.db.execute("ROLLBACK")
 
-    def checkpoint(self, mode: str = "PASSIVE", above_bytes: int = CHECKPOINT_BYTES) -> None:
-        """Move the WAL into the file once it is larger than `above_bytes`. Raises sqlite3.Error: an fsync may fail here too."""
+    def checkpoint_if_due(self) -> None:
+        """Move the WAL into the file now and then. Raises sqlite3.Error: an fsync may fail here too."""
+        if self._wal_bytes >= min(CHECKPOINT_BYTES, self.space.wal_limit_bytes):
+            self.checkpoint("PASSIVE")
+
+    def checkpoint(self, mode: str) -> None:
+        """Move the WAL into the file; TRUNCATE gives the WAL's own bytes back too."""
         self.space.check_files()
-        if self.space.wal.stat().st_size > min(above_bytes, self.space.wal_limit_bytes):
-            self.db.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        self.db.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        self._wal_bytes = 0
 
     def close(self) -> None:
         """Let go of the file; SQLite moves the WAL into it."""
@@ -158,6 +160,7 @@ class Store:
         room = self.space.room_bytes(self.db)
         if room <= self.space.wal_limit_bytes:
             # Nearly full: the WAL's own bytes count, so see what is left without them.
-            self.checkpoint("TRUNCATE", 0)
+            if size_of(self.space.wal):
+                self.checkpoint("TRUNCATE")
             room = self.space.room_bytes(self.db)
         return room

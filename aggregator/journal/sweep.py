@@ -51,6 +51,7 @@ def sweep(store: Store, due: Due) -> None:
     store.db.execute("DELETE FROM snapshots WHERE touched <= ?", (store.now - RUN_SECONDS,))
     store.db.execute("DELETE FROM gaps WHERE id <= (SELECT max(id) FROM gaps) - ?", (MAX_GAPS,))
     store.note_time()
+    store.space.look_again(store.db)
 
 
 def _sweep_row(store: Store, number: int) -> None:

@@ -4,7 +4,6 @@ Room: aggregator journal. Never enters: what the operations do; the event loop's
 """
 
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 import structlog
 
 from aggregator.journal.books import Effects
-from aggregator.journal.store import Store, is_damage, is_full
-from aggregator.journal.words import RETRY_REPLACED_SECONDS, DamageError, JournalDownError, JournalFullError
+from aggregator.journal.faults import FILE_ERRORS, is_damage, is_full
+from aggregator.journal.store import Store
+from aggregator.journal.words import RETRY_REPLACED_SECONDS, JournalDownError, JournalFullError
 
 GROUP_BYTES = (
     8 << 20
@@ -84,7 +84,6 @@ class Writer:
                 self._go_down(error, group)
             except BaseException as error:  # noqa: BLE001 - the thread's outermost loop: nobody else would hear of it
                 self._go_down(JournalDownError(f"journal: {type(error).__name__}: {error}"), group)
-        self.store.close()
 
     def _gather(self) -> tuple[list[Operation], bool]:
         """Wait for one operation, then take what else waits, up to the group's bounds; False once the end was asked for."""
@@ -111,7 +110,7 @@ class Writer:
                 return
             try:
                 effects, outcomes = self._transact(group)
-            except (sqlite3.Error, DamageError) as error:
+            except FILE_ERRORS as error:
                 self.store.rollback()
                 group = self._after(error, group)
                 continue
@@ -134,22 +133,18 @@ class Writer:
             return operation, None, JournalFullError("journal: another one has begun", RETRY_REPLACED_SECONDS)
         try:
             return operation, self.store.attempt(operation.run), None
-        except DamageError:
-            raise
         except Exception as error:
-            if not self.store.db.in_transaction or (
-                isinstance(error, sqlite3.Error) and (is_damage(error) or is_full(error))
-            ):
+            if not self.store.db.in_transaction or is_damage(error) or is_full(error):
                 raise
             return operation, None, error
 
-    def _after(self, error: sqlite3.Error | DamageError, group: list[Operation]) -> list[Operation]:
+    def _after(self, error: Exception, group: list[Operation]) -> list[Operation]:
         """What of a failed group can be tried again at once; the others are answered."""
-        if isinstance(error, DamageError) or is_damage(error):
+        if is_damage(error):
             self._replace(error)
             refusal = JournalFullError("journal: it was damaged, another one has begun", RETRY_REPLACED_SECONDS)
         elif is_full(error):
-            self._give_up_reserve()
+            self._make_room()
             refusal = self.store.space.refuse("the volume is full")
         else:  # locked by somebody, or out of memory: nothing happened
             self._refuse(group, JournalFullError(f"journal: {error}", RETRY_REPLACED_SECONDS))
@@ -160,21 +155,27 @@ class Writer:
     def _tidy(self) -> None:
         """Checkpoint if it is time. What was acknowledged is in the WAL, fsynced: a full volume can wait, damage cannot."""
         try:
-            self.store.checkpoint()
-        except (sqlite3.Error, DamageError) as error:
-            if isinstance(error, DamageError) or is_damage(error):
+            self.store.checkpoint_if_due()
+        except FILE_ERRORS as error:
+            if is_damage(error):
                 self._replace(error)
             elif is_full(error):
-                self._give_up_reserve()
+                self._make_room()
 
-    def _give_up_reserve(self) -> None:
+    def _make_room(self) -> None:
+        """The volume is full: give up the reserve, and see that the WAL's own bytes can be written over from their start."""
         if self.store.space.give_up_reserve():
             log.warning("journal_reserve_given_up", path=str(self.store.terms.path))
             effects = Effects()
             effects.counts["reserves_given_up"] += 1
             self._around.publish([effects], [])
+        try:
+            self.store.checkpoint("RESTART")
+        except FILE_ERRORS as error:
+            if is_damage(error):
+                self._replace(error)
 
-    def _replace(self, error: sqlite3.Error | DamageError) -> None:
+    def _replace(self, error: Exception) -> None:
         log.error("journal_damaged", path=str(self.store.terms.path), journal=self.store.journal_id, error=str(error))
         self.store = self._around.replace(self.store, str(error))
         log.warning("journal_begun", path=str(self.store.terms.path), journal=self.store.journal_id)

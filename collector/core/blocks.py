@@ -34,42 +34,45 @@ class BlockCutter:
         self._patience_seconds = partial_line_seconds
         self._waiting_at = -1  # offset of the unfinished line
         self._waiting_since = 0.0
+        self._part_until = -1  # where the last block ended, if it ended inside a line
 
     def cut(self, read: ReadResult, now: float, *, hurry: bool = False) -> Cut:
         """Decide on one read. `hurry` (drain, the end of a file) ships an unfinished line as it is.
 
         A read that is not at the file's end and has no line end is one line longer than a block: it ships in parts.
         """
+        cut = self._cut(read, now, hurry=hurry)
+        if cut.size_bytes:
+            self._part_until = read.offset + cut.size_bytes if cut.partial else -1
+        return cut
+
+    def _cut(self, read: ReadResult, now: float, *, hurry: bool) -> Cut:
         data, continues = read.data, self._is_inside_a_line(read)
         end = self._last_line_end(read.offset, data)
         if end == len(data):
             return Cut(end, continues=continues)
-        if end:
-            self._note(read.offset + end, now)
-            due_at = self._waiting_since + self._patience_seconds if read.at_end else None
-            return Cut(end, continues=continues, due_at=due_at) if not hurry else self._whole(read, end, continues)
-        self._note(read.offset, now)
+        if hurry and read.at_end:
+            return Cut(len(data), partial=True, continues=continues)
+        self._note(read.offset + end, now)
         due_at = self._waiting_since + self._patience_seconds
-        if read.at_end and not hurry and now < due_at:
+        if end:
+            return Cut(end, continues=continues, due_at=due_at if read.at_end else None)
+        if read.at_end and now < due_at:
             return Cut(0, due_at=due_at)
         return Cut(self._letters(read), partial=True, continues=continues)
-
-    def _whole(self, read: ReadResult, end: int, continues: bool) -> Cut:
-        """In a hurry: everything in one block, if this is all there is."""
-        if read.at_end:
-            return Cut(len(read.data), partial=True, continues=continues)
-        return Cut(end, continues=continues)
 
     def _note(self, offset: int, now: float) -> None:
         if offset != self._waiting_at:
             self._waiting_at, self._waiting_since = offset, now
 
     def _is_inside_a_line(self, read: ReadResult) -> bool:
-        """True if the byte before the read is no line end. A NUL there is a hole's: a line begins after it."""
+        """True if the byte before the read is no line end. A NUL there is a hole's, and a line begins after it: unless we cut there."""
+        if read.offset == self._part_until:
+            return True
         before = read.before[-len(self._line_end) :]
         return bool(before.strip(b"\0")) and before != self._line_end
 
-    def _last_line_end(self, offset: int, data: bytes) -> int:
+    def _last_line_end(self, offset: int, data: bytes | bytearray) -> int:
         """How many bytes there are up to and with the last line end; 0 without one."""
         width = len(self._line_end)
         at = data.rfind(self._line_end)

@@ -27,12 +27,14 @@ class Book:
         self.copies: dict[FileKey, Copy] = {}
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.heads = Heads()
+        self.by_name: dict[str, set[str]] = {}  # streams by the path of their log
         self.pending: set[str] = set()  # streams that wait for something, and are looked at in every round
 
     def follow(self, stream: Followed) -> None:
         """Take a stream into the book; its file is no candidate any more."""
         self.streams[stream.stream_id] = stream
         self.carriers[stream.key] = stream
+        self.by_name.setdefault(stream.origin.path, set()).add(stream.stream_id)
         self.drop_candidate(stream.key)
         self.note_head(stream)
 
@@ -44,15 +46,25 @@ class Book:
             if self.carriers.get(key) is stream:
                 del self.carriers[key]
         del self.streams[stream.stream_id]
+        self.by_name[stream.origin.path].discard(stream.stream_id)
+        if not self.by_name[stream.origin.path]:
+            del self.by_name[stream.origin.path]
         self.pending.discard(stream.stream_id)
 
-    def note_head(self, stream: Followed) -> None:
-        """Keep the first bytes of a stream's file for comparison, until there are enough of them."""
+    def note_head(self, stream: Followed) -> bool:
+        """Keep the first bytes of a stream's file for comparison, until there are enough of them.
+
+        False where what was read of it began otherwise: a short file that was truncated and written anew, already longer.
+        """
         if stream.packed or stream.draining or len(stream.head) >= HEAD_BYTES or len(stream.head) >= stream.size:
-            return
+            return True
+        head = head_of(self.peek, stream.key)
+        if stream.offset and head and not head.startswith(stream.head):
+            return False
         self.heads.remove(stream.head, stream.stream_id)
-        stream.head = head_of(self.peek, stream.key)
-        self.heads.add(stream.head, stream.stream_id)
+        stream.head = head
+        self.heads.add(head, stream.stream_id)
+        return True
 
     def hand_over(self, stream: Followed, key: FileKey, *, keep_home: bool) -> None:
         """Let another file carry the stream, for the rest of its epoch (`keep_home`) or for good."""
@@ -89,13 +101,18 @@ class Book:
         """The streams worth comparing with a plain file, brought up to date."""
         root = candidate.seen.key.root
         changed = [name for name in self.pending if not self.streams[name].intact]  # their heads are not what they were
-        streams = [
-            self.streams[name] for name in dict.fromkeys([*self.heads.like(head), *changed]) if name in self.streams
-        ]
+        # Nor is the head of a log that was truncated and filled again between two scans: it is known by its name.
+        known = dict.fromkeys([*self.heads.like(head), *changed, *self._named_like(candidate.seen.path)])
+        streams = [self.streams[name] for name in known if name in self.streams]
         alike = most_alike(candidate.seen.path, [one for one in streams if one.key.root == root])
         for stream in alike:
             self.update(stream, positions)
         return [stream for stream in alike if not stream.is_named(candidate.seen.path)]
+
+    def _named_like(self, path: str) -> list[str]:
+        """Streams whose log's path is the beginning of `path`: `x.log` for `x.log.1`."""
+        lengths = range(path.rfind("/") + 2, len(path))
+        return sorted(name for length in lengths for name in self.by_name.get(path[:length], ()))
 
     def update(self, stream: Followed, positions: Mapping[str, Position]) -> None:
         position = positions.get(stream.stream_id)

@@ -3,10 +3,10 @@
 Room: core. Never enters: open files (a `Peek` is passed in), clocks (`now` is passed in).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from collector.core.book import Book
-from collector.core.files import BYSTANDER, Copied, Event, FileKey, Opened, Position, Seen, Waiting
+from collector.core.files import BYSTANDER, Copied, Event, Opened, Position, Seen, Waiting
 from collector.core.following import Candidate, Copy, Followed
 from collector.core.naming import Naming
 from collector.core.twins import (
@@ -36,38 +36,22 @@ class Candidates:
         self._book = book
         self._peek = book.peek
         self._naming = naming
-        self.resumed_paths: set[str] = set()  # of the streams that an earlier life knew
 
-    def note(self, seen: Seen, now: float, *, at_start: bool) -> None:
+    def note(self, seen: Seen, now: float) -> None:
         """Take down a file that carries no stream.
 
-        A rotated name that no pattern matches is wanted too if it appeared under our eyes: a log that was made, filled and
-        renamed between two scans. What lay there at the first scan is wanted where nothing is known of the log that it was.
+        A rotated name that no pattern matches is wanted too: a log that was made, filled and renamed between two scans, or
+        while the collector was down. What was rotated before is known by its instance, and copies by their alias or print.
         """
-        wanted = seen.matches != BYSTANDER or (
-            seen.rotated != BYSTANDER and not (at_start and self._is_known(seen.path))
-        )
+        wanted = seen.matches != BYSTANDER or seen.rotated != BYSTANDER
         candidate = self._book.candidates.get(seen.key)
         if candidate is None:
             candidate = self._book.candidates[seen.key] = Candidate(seen, now, wanted)
         elif candidate.seen.size != seen.size or candidate.seen.mtime_ns != seen.mtime_ns:
             candidate.grew_at, candidate.settled = now, False
-        candidate.seen, candidate.wanted = seen, candidate.wanted or seen.matches != BYSTANDER
+        candidate.seen, candidate.wanted = seen, candidate.wanted or wanted
         if not candidate.settled and seen.size:
             self._book.questions.add(seen.key)
-
-    def want_generations(self, path: str, carriers: Iterable[FileKey]) -> None:
-        """The log at `path` was rotated while nobody looked: plain files beside it that are younger than what carries it are its next generations."""
-        born = max((key.birth_ns or 0 for key in carriers), default=0)
-        for key, one in self._book.candidates.items():
-            beside = one.seen.rotated != BYSTANDER and one.seen.path.startswith(path)
-            if beside and not one.wanted and (key.birth_ns is None or key.birth_ns > born):
-                one.wanted, one.settled = True, False
-                self._book.questions.add(key)
-
-    def _is_known(self, path: str) -> bool:
-        """True if a stream goes on whose own path, with something added, is `path`."""
-        return any(path[:cut] in self.resumed_paths for cut in range(path.rfind("/") + 2, len(path)))
 
     def decide(self, now: float, positions: Mapping[str, Position]) -> list[Event]:
         """Look at every open question, older files first."""
@@ -87,6 +71,8 @@ class Candidates:
             return self._decide_packed(one, now, positions)
         if not one.wanted:
             return self._settle(one)
+        if self._came_back(one.seen):
+            return [self.open(one.seen, now)]
         return self._decide_plain(one, head, now, positions)
 
     def _decide_plain(self, one: Candidate, head: bytes, now: float, positions: Mapping[str, Position]) -> list[Event]:
@@ -107,7 +93,7 @@ class Candidates:
         resting = caught_up or now - one.grew_at >= REST_SECONDS
         if not resting or not twin.intact or twin.draining:
             return self._wait(one)
-        if twin.unlinked:
+        if twin.unlinked and convinces(one.seen, twin):
             return self._name(one, twin.stream_id, twin.epoch, min(size, twin.size), now)
         return [self.open(one.seen, now)] if one.seen.matches != BYSTANDER else self._settle(one)
 
@@ -131,10 +117,15 @@ class Candidates:
             return self._name(one, end.stream_id, end.epoch, length, now)
         return [self.open(one.seen, now)] if one.seen.matches != BYSTANDER else self._settle(one)
 
+    def _came_back(self, seen: Seen) -> bool:
+        """True if the file was a stream until it went away."""
+        name, _ = self._naming.identify(seen)
+        return any(end.stream_id == name for end in self._book.ended)
+
     def _twin(self, one: Candidate, head: bytes, positions: Mapping[str, Position]) -> Followed | None:
         """The stream that the file may be a copy of, finished or not."""
         for stream in self._book.twins_for(one, head, positions):
-            if looks_like(self._peek, one.seen.key, one.seen.size, stream) and convinces(one.seen, stream):
+            if looks_like(self._peek, one.seen.key, one.seen.size, stream):
                 return stream
         return None
 

@@ -23,6 +23,8 @@ from towline.wire.block import BlocksAnswer, Delivered, Frame, MarksAnswer, Row
 
 CHANGES_WITHIN_SECONDS = 600.0
 CHANGES_HELD = 3  # more changes of journal than this, at one address and within that time: hold
+MAX_FRAMES = 1024  # of one request: a journal takes 4096
+FRAME_BYTES = 256  # about what a frame weighs without its body
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Sent:
     journal: str
     since: int
     frames: tuple[Frame, ...]
+
+    @property
+    def weight_bytes(self) -> int:
+        """About as long as the request is on the wire."""
+        return sum(map(_weight_bytes, self.frames))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,10 +140,10 @@ class Custody:
         """Where every stream stands, for those who look at files."""
         return {stream.id: stream.position() for stream in self.streams.values()}
 
-    def orders(self, size_of: Callable[[str], int], window_bytes: int) -> list[ReadOrder]:
+    def orders(self, size_of: Callable[[str], int | None], window_bytes: int) -> list[ReadOrder]:
         """What to read now: every stream whose file has something new, in turn, until `window_bytes` are reached.
 
-        `size_of` says of a stream how many bytes its file held at the last scan.
+        `size_of` says of a stream how many bytes its file held at the last scan; None: it is not to be read now.
         What is kept for sending counts too. A read is never made small to fit: that would tear lines.
         """
         orders: list[ReadOrder] = []
@@ -145,8 +152,8 @@ class Custody:
             if left <= 0:
                 break
             size = size_of(stream.id)
-            order = stream.order(size)
-            if order is not None:
+            order = None if size is None else stream.order(size)
+            if order is not None and size is not None:
                 orders.append(order)
                 left -= min(order.max_bytes, max(0, size - order.offset))
         return orders
@@ -171,17 +178,17 @@ class Custody:
         return sum(frame.end - frame.start for stream in self.streams.values() for frame in stream.queue)
 
     def request(self, max_body_bytes: int) -> Sent:
-        """The next request: one frame of every stream that has one, `max_body_bytes` of bodies together, at least one frame."""
+        """The next request: one frame of every stream that has one, about `max_body_bytes` together, at least one frame."""
         frames: list[Frame] = []
         size = 0
         for stream in self._in_turn():
             frame = stream.outgoing()
             if frame is None:
                 continue
-            if frames and size + len(frame.body) > max_body_bytes:
+            size += _weight_bytes(frame)
+            if frames and (size > max_body_bytes or len(frames) == MAX_FRAMES):
                 break
             frames.append(frame)
-            size += len(frame.body)
         self.turn += 1
         return Sent(self.turn, self.journal, self.since, tuple(frames))
 
@@ -207,3 +214,7 @@ class Custody:
             for stream in self.streams.values()
             if not (stream.gone and stream.said_gone) and (stream.delivered or stream.epoch)
         )
+
+
+def _weight_bytes(frame: Frame) -> int:
+    return len(frame.body) + FRAME_BYTES

@@ -3,12 +3,12 @@
 Room: core. Never enters: open files, clocks (`now` is passed in).
 """
 
-from typing import Literal
-
 from collector.core.book import Book
 from collector.core.files import Copied, Event, FileKey, Gone, Inherited, Missing, Truncated
 from collector.core.following import Copy, Followed
 from collector.core.naming import Naming
+from collector.core.pressure import Level
+from collector.core.twins import convinces
 
 SEARCH_SECONDS = 2.0  # how long a file that went is looked for under other names before it is called missing
 QUIET_SECONDS = 60.0  # how long a file that came to its end keeps its descriptor
@@ -62,12 +62,12 @@ class Endings:
         if stream.draining:
             return [self._turn(stream, unread + stream.lost_after)]
         events = [] if stream.missing_said else self._name_twins(stream)
-        if not stream.missing_said and (unread or stream.unproven):
+        if not stream.missing_said and (unread or (stream.unproven and not stream.complete)):
             events.append(Missing(stream.stream_id, unread))
         stream.missing_said = True
         return [*events, *self._gone(stream)]
 
-    def unlinked(self, stream: Followed, now: float, release_at: Literal["delivered", "stored"]) -> list[Event]:
+    def unlinked(self, stream: Followed, now: float, release_at: Level) -> list[Event]:
         """A file without a name is kept until its last byte is delivered (or stored) and nobody has written to it for a minute."""
         held = stream.position.delivered if release_at == "delivered" else stream.position.stored
         if held < stream.size or now - stream.changed_at < QUIET_SECONDS:
@@ -99,7 +99,11 @@ class Endings:
     def _name_twins(self, stream: Followed) -> list[Event]:
         """Copies that are shorter than what was read since they were made."""
         twins = [self._book.candidates[key].seen for key in self._twins(stream)]
-        return [self._copied(stream, seen.key, seen.size) for seen in twins if seen.size <= stream.offset]
+        return [
+            self._copied(stream, seen.key, seen.size)
+            for seen in twins
+            if seen.size <= stream.offset and convinces(seen, stream)
+        ]
 
     def _copied(self, stream: Followed, key: FileKey, length: int) -> Event:
         alias, _ = self._naming.identify(self._book.candidates[key].seen)

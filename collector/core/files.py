@@ -180,7 +180,7 @@ class ReadResult:
     stream_id: str
     epoch: int
     offset: int
-    data: bytes
+    data: bytes | bytearray
     print_matches: bool
     size: int
     mtime_ns: int

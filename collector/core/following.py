@@ -4,7 +4,7 @@ Room: core. Never enters: the file system, clocks.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector.core.files import FileKey, Position, Seen
 from towline.wire.identity import EMPTY_PRINT, PRINT_BYTES, Origin
@@ -43,6 +43,7 @@ class Followed:
     vanished_at: float | None = None
     lost_after: int = 0  # while a copy is read to its end: bytes known to be missing in it
     missing_said: bool = False
+    complete: bool = False  # resumed, and the journal was told before that nothing comes after
     resumed_at: int | None = None  # where it went on after a start: until it moves, it is not known to be whole
 
     @property
@@ -69,6 +70,8 @@ class Followed:
             return
         if position.epoch > self.epoch:
             self.marks.clear()
+        if position.print is None and (position.epoch, position.offset) == (self.epoch, self.offset):
+            position = replace(position, print=self.position.print)  # the row's print is still true
         self.position = position
         mark = (position.offset, position.print or "")
         if position.offset and position.print and (not self.marks or self.marks[-1] != mark):
@@ -85,7 +88,7 @@ class Followed:
         self.position = Position(self.epoch + 1, 0, EMPTY_PRINT)
         self.marks.clear()
         self.head = b""
-        self.broken, self.packed, self.lost_after, self.resumed_at = None, False, 0, None
+        self.broken, self.packed, self.lost_after, self.resumed_at, self.complete = None, False, 0, None, False
 
     def is_named(self, path: str) -> bool:
         """True if the file of that path stands where this one stood: a log made anew, unless the content says much else."""

@@ -37,11 +37,17 @@ class Peers:
 
     def choose(self, now: float, *, draining: bool = False) -> str:
         """The address to speak to now; "" while none is known. In a drain, copies are better than loss: a silent or leaving peer goes at once."""
-        others = [address for address in self.addresses if address != self.current]
-        if not self.current or (others and self._is_gone(now, draining)):
-            self.current = next(iter(others), self.current)
-            self.silent_since = self.leaving_since = None
+        if not self.current or self._is_gone(now, draining):
+            following = self._following()
+            if following != self.current:
+                self.take(following)
         return self.current
+
+    def _following(self) -> str:
+        """The next address in order of preference, round and round: two dead ones must not be all that is ever tried."""
+        if self.current not in self.addresses:
+            return next(iter(self.addresses), self.current)
+        return self.addresses[(self.addresses.index(self.current) + 1) % len(self.addresses)]
 
     def take(self, address: str) -> None:
         """Speak to this one: it has custody."""

@@ -4,11 +4,13 @@ Room: core. Never enters: open files (a `Peek` is passed in), clocks (`now` is p
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from collector.core.book import Book
 from collector.core.files import Event, FileKey, Opened, Position, Scan, Seen
 from collector.core.following import Broken, Copy, Ended, Followed
 from collector.core.naming import Naming
+from collector.core.twins import GZIP_MAGIC, carries
 from towline.wire.block import Row
 
 
@@ -31,9 +33,7 @@ class Resume:
         events: list[Event] = []
         for name in sorted({*self._newest, *positions}):
             row = self._newest.get(name)
-            position = positions.get(name)
-            if position is None and row is not None:
-                position = Position(row.epoch, row.mark, row.print or None, row.mark, row.delivered)
+            position = _position(positions.get(name), row)
             if position is not None:
                 events += self._take_up(name, row, position, by_name.get(name), now)
         return events
@@ -60,7 +60,8 @@ class Resume:
             position=position,
             path=path,
             changed_at=now,
-            resumed_at=None if over else position.offset,
+            resumed_at=position.offset,
+            complete=over,
             broken=Broken(0, 0) if over else None,
             vanished_at=now if seen is None else None,
         )
@@ -80,9 +81,22 @@ class Resume:
             for alias in row.aliases:
                 seen = by_name.get(alias)
                 if seen is not None and alias not in self._newest:
-                    self._alias(row, seen)
+                    self._alias(row, seen, by_name.get(row.stream))
 
-    def _alias(self, row: Row, seen: Seen) -> None:
-        """A copy of a closed epoch is done with. One of the newest may be where the rest of it is, and is found by its print."""
-        if row.epoch < self._newest[row.stream].epoch or row.gone or row.final:
-            self._book.copies[seen.key] = Copy(row.stream, row.epoch, seen.size, seen.path.endswith(".gz"))
+    def _alias(self, row: Row, copy: Seen, home: Seen | None) -> None:
+        """A copy of a complete content is done with. One of a content that its own file lacks is where the rest may be: its print tells."""
+        complete = row.epoch < self._newest[row.stream].epoch or row.gone or row.final
+        if complete or (home is not None and carries(self._book.peek, home.key, row.mark, row.print)):
+            packed = self._book.peek.head(copy.key, len(GZIP_MAGIC)) == GZIP_MAGIC
+            self._book.copies[copy.key] = Copy(row.stream, row.epoch, copy.size, packed)
+
+
+def _position(known: Position | None, row: Row | None) -> Position | None:
+    """Where to go on: what custody says, and of the row what custody does not know."""
+    if row is None:
+        return known
+    if known is None:
+        return Position(row.epoch, row.mark, row.print or None, row.mark, row.delivered)
+    if known.print is None and (known.epoch, known.offset) == (row.epoch, row.mark):
+        return replace(known, print=row.print or None)
+    return known

@@ -54,6 +54,7 @@ class Stream:
     reread: bool = False  # the journal could not read the head: once more, then it is a gap
     prints: dict[int, str] = field(default_factory=dict)  # of this epoch, by offset
     lost_bytes: int = 0  # read or stored once, and in no journal that we believe in any more
+    unreadable_bytes: int = 0  # refused by the journal twice as unreadable
 
     @property
     def stored(self) -> int:
@@ -293,7 +294,7 @@ class Stream:
             self.reread = True
             self._go_back(head.epoch, head.start)
         elif head.body:
-            self.lost_bytes += head.end - head.start
+            self.unreadable_bytes += head.end - head.start
             self.queue[0] = self._gap(head.epoch, head.start, head.end, "unreadable", head.print)
         else:
             self.queue.popleft()  # a word the journal cannot read: nothing of the file is in it

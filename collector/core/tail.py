@@ -5,32 +5,30 @@ Room: core. Never enters: open files (a `Peek` is passed in), clocks (`now` is m
 
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Literal
 
 from collector.core.book import Book
 from collector.core.candidates import Candidates, age
-from collector.core.endings import QUIET_SECONDS, Endings
+from collector.core.endings import Endings
 from collector.core.files import (
-    BYSTANDER,
     Event,
     FileKey,
-    Gone,
-    Inherited,
     Peek,
     Position,
     Scan,
     Seen,
-    Truncated,
     Unlinked,
 )
 from collector.core.following import Broken, Followed
 from collector.core.globs import Globs
 from collector.core.naming import Naming
 from collector.core.present import Present
+from collector.core.pressure import Backlog, Level
 from collector.core.resume import Resume
 from collector.core.twins import NO_PROOF, carries
 from towline.wire.block import Row
 from towline.wire.identity import Origin
+
+IDLE_SECONDS = 300.0  # a named file that is all stored and to which nobody wrote for so long needs no descriptor
 
 
 class Tail:
@@ -53,9 +51,7 @@ class Tail:
         self._resume: Resume | None = Resume(self._book, self._naming, rows)
         self._endings = Endings(self._book, self._naming)
         self._round = 0
-        self.release_at: Literal["delivered", "stored"] = (
-            "delivered"  # when an unlinked file may be let go (pressure.py)
-        )
+        self.release_at: Level = "delivered"  # when an unlinked file may be let go
 
     def observe(self, now: float, scan: Scan, positions: Mapping[str, Position]) -> list[Event]:
         """Take one scan, and say what follows. No read may lie between the scan and this: a size older than a position misleads."""
@@ -64,7 +60,6 @@ class Tail:
         events: list[Event] = []
         if self._resume is not None:
             events += self._resume.match(now, scan, positions)
-            self._candidates.resumed_paths = {stream.origin.path for stream in self._book.streams.values()}
         for seen in changes.vanished:
             self._vanished(seen, now)
         for seen in sorted(changes.seen, key=age):
@@ -82,10 +77,15 @@ class Tail:
         if stream is not None:
             self._break(stream, stream.previous_size)
 
-    def size_of(self, stream_id: str) -> int:
-        """Readable bytes of the file that carries the stream, as last seen; 0 where there is none."""
+    def size_of(self, stream_id: str) -> int | None:
+        """Readable bytes of the file that carries the stream, as last seen; None where it is not to be read now.
+
+        That is so where there is none, and where it no longer holds what was read of it: its bytes belong to the next epoch.
+        """
         stream = self._book.streams.get(stream_id)
-        return 0 if stream is None or stream.vanished_at is not None else stream.size
+        if stream is None or not stream.intact:
+            return None
+        return stream.size
 
     def needed(self, now: float, positions: Mapping[str, Position]) -> set[FileKey]:
         """The files whose descriptors are to be kept: with bytes that are not stored, changed of late, or unlinked; and candidates."""
@@ -95,9 +95,39 @@ class Tail:
                 continue
             position = positions.get(stream.stream_id, stream.position)
             stored = position.stored >= stream.size and position.epoch == stream.epoch
-            if not stored or stream.stream_id in self._book.pending or now - stream.changed_at < QUIET_SECONDS:
+            if not stored or stream.stream_id in self._book.pending or now - stream.changed_at < IDLE_SECONDS:
                 keys |= {stream.key, stream.home}
         return keys
+
+    @property
+    def undecided_bytes(self) -> int:
+        """Bytes in files that may be copies and wait: a drain that ends before they are decided leaves them behind."""
+        waiting = (self._book.candidates[key] for key in self._book.questions)
+        return sum(one.seen.size for one in waiting if one.announced)
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes of all files that were seen, unlinked ones that are still open included (pressure.py)."""
+        return sum(seen.size for seen in self._present.files.values())
+
+    def backlogs(self, positions: Mapping[str, Position]) -> list[Backlog]:
+        """Rotated and unlinked files with bytes that are not stored: what may be given up when the volume is full (pressure.py)."""
+        backlogs = []
+        for stream in self._book.streams.values():
+            position = positions.get(stream.stream_id)
+            if (
+                position is None
+                or position.epoch != stream.epoch
+                or position.stored >= stream.size
+                or not stream.intact
+            ):
+                continue
+            if stream.unlinked or stream.path != stream.origin.path:
+                one = Backlog(
+                    stream.stream_id, stream.epoch, position.stored, stream.size, stream.unlinked, stream.mtime_ns
+                )
+                backlogs.append(one)
+        return backlogs
 
     # One file.
 
@@ -113,7 +143,7 @@ class Tail:
             del self._book.copies[seen.key]
             if seen.size > copy.covered:
                 return [self._candidates.open(seen, now, offset=copy.covered)]
-        self._candidates.note(seen, now, at_start=self._resume is not None)
+        self._candidates.note(seen, now)
         return []
 
     def _refresh(self, stream: Followed, seen: Seen, now: float, positions: Mapping[str, Position]) -> None:
@@ -122,20 +152,14 @@ class Tail:
             return
         stream.vanished_at = None  # if it was gone, it is back: moved there and here
         stream.path = seen.path
-        if stream.unproven and seen.matches == BYSTANDER:
-            self._candidates.want_generations(
-                stream.origin.path, [seen.key]
-            )  # rotated while the collector was down, perhaps more than once
         if stream.packed or (seen.size, seen.mtime_ns) == (stream.size, stream.mtime_ns):
             return
         self._book.update(stream, positions)
         broken = stream.broken is None and self._contradicts(stream, seen)
         before = stream.size
         stream.previous_size, stream.size, stream.mtime_ns, stream.changed_at = before, seen.size, seen.mtime_ns, now
-        if broken:
+        if broken or not self._book.note_head(stream):
             self._break(stream, before)
-        else:
-            self._book.note_head(stream)
 
     def _contradicts(self, stream: Followed, seen: Seen) -> bool:
         """True if the file cannot be what was read of it: it shrank, or was rewritten where no read would notice in time.
@@ -145,7 +169,7 @@ class Tail:
         offset = stream.offset
         if offset == 0:
             return seen.size < stream.size
-        if seen.size >= stream.size and offset >= stream.size and seen.size > offset:
+        if seen.size >= stream.size and offset >= stream.size and seen.size > offset and not stream.unproven:
             return False  # appended, or rewritten longer: the read that follows compares
         if stream.position.print in NO_PROOF:
             return seen.size < offset
@@ -187,16 +211,10 @@ class Tail:
         stream.unlinked = stream.unlinked and stream.key in scan.unlinked
         if stream.home.root not in scan.complete_roots:
             return []
-        epoch, unproven = stream.epoch, stream.unproven
+        epoch = stream.epoch
         events = self._ending(stream, now)
         if stream.epoch != epoch:
             self._begin_epoch(stream, now)
-        if unproven and any(isinstance(event, Inherited | Truncated | Gone) for event in events):
-            carriers = [event.key for event in events if isinstance(event, Inherited)]
-            carriers += [
-                key for key, copy in self._book.copies.items() if (copy.stream_id, copy.epoch) == (stream_id, epoch)
-            ]
-            self._candidates.want_generations(stream.origin.path, carriers)
         return events
 
     def _ending(self, stream: Followed, now: float) -> list[Event]:

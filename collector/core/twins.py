@@ -119,8 +119,8 @@ def ended_in(peek: Peek, key: FileKey, size: int, ended: Iterable[Ended], *, pac
 
 
 def convinces(seen: Seen, stream: Followed) -> bool:
-    """True if being alike means being a copy: the same bytes to the stream's position, or some length of them, or a rotated name.
+    """True if looking like a file that is gone means being its copy: for as far as was read, or at some length, or by a rotated name.
 
-    Short logs that begin alike are common; one that is still shorter than what was read of the other proves little.
+    Short logs that begin alike are common; one that is shorter than what was read of the other proves little.
     """
     return seen.size >= min(PRINT_BYTES, max(stream.offset, 1)) or seen.path.startswith(stream.origin.path)

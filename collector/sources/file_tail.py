@@ -5,6 +5,7 @@ Room: collector source. Never enters: streams, offsets that were not asked for, 
 
 import errno
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,7 +22,9 @@ from collector.sources.scanner import Scanner
 
 SCAN_SECONDS = 1.0  # with inotify a scan only finds what the kernel did not say
 POLL_SECONDS = 0.25  # without it
-SCAN_SHARE = 50  # a scan may take one part of this many: with very many files they become fewer
+SCAN_SHARE = 100  # scans may take one part of so many of a core: with very many files there are fewer
+
+SCRATCH_FROM_BYTES = 256 << 10  # smaller reads are not worth a buffer
 
 T = TypeVar("T")
 
@@ -34,9 +37,11 @@ class FileTail:
         self._descriptors = Descriptors(raise_limit() if descriptor_limit is None else descriptor_limit)
         globs = Globs(patterns)
         self._scanner = Scanner(globs, self._descriptors, self._refusals)
+        self._scan_cost_seconds = 0.0
         self._nameless: dict[FileKey, Seen] = {}
         self._absent: set[FileKey] = set()  # open files that the last scan did not find under any name
         self._files: list[Seen] = []
+        self._scratch: bytearray | None = None
         self._unpackers: dict[FileKey, Unpacker] = {}
         self._lengths: dict[FileKey, tuple[tuple[int, int], int | None]] = {}
 
@@ -51,13 +56,20 @@ class FileTail:
         return self._refusals.standing
 
     @property
+    def pause_seconds(self) -> float:
+        """How long to wait between two scans for which nothing else asked: longer where they cost much."""
+        return max(SCAN_SECONDS, SCAN_SHARE * self._scan_cost_seconds)
+
+    @property
     def folders(self) -> Mapping[str, int]:
         """The folders to watch, with their inodes, as of the last scan."""
         return self._scanner.folders
 
     def scan(self) -> Scan:
         """Look at every watched folder and every open file."""
+        began = time.thread_time()
         files, complete = self._scanner.look()
+        self._scan_cost_seconds = time.thread_time() - began
         if files == self._files:  # the same values again: nothing has a new name, or lost one
             candidates = self._absent
         else:
@@ -69,7 +81,13 @@ class FileTail:
 
     def read(self, orders: Sequence[ReadOrder]) -> list[ReadResult]:
         """Carry out read orders, in their order. An error is said in its result, and is no reason to stop."""
-        return [self._read(order) for order in orders]
+        return [self._read(order, None) for order in orders]
+
+    def read_one(self, order: ReadOrder) -> ReadResult:
+        """Carry out one read order. A whole block is returned in a buffer that the next read overwrites: one copy, and no fresh pages."""
+        if self._scratch is None and order.max_bytes >= SCRATCH_FROM_BYTES:
+            self._scratch = bytearray(order.max_bytes)
+        return self._read(order, self._scratch)
 
     def keep_only(self, needed: AbstractSet[FileKey]) -> None:
         """Close every file that is not needed now; one that has a name is opened again when it is."""
@@ -192,13 +210,13 @@ class FileTail:
 
     # Reads.
 
-    def _read(self, order: ReadOrder) -> ReadResult:
+    def _read(self, order: ReadOrder, scratch: bytearray | None) -> ReadResult:
         path = self._scanner.paths.get(order.key, order.key.root)
         try:
             held = self._held(order.key)
             if held.packed is None:
                 held.packed = _is_packed(held.fd)
-            result = self._read_packed(order, held.fd) if held.packed else _read_plain(order, held.fd)
+            result = self._read_packed(order, held.fd) if held.packed else _read_plain(order, held.fd, scratch)
         except DamagedError:
             self._close(order.key)
             return self._failed(order, path, "packed_damaged")
@@ -253,8 +271,8 @@ def _is_packed(fd: int) -> bool:
     return os.pread(fd, len(MAGIC), 0) == MAGIC
 
 
-def _read_plain(order: ReadOrder, fd: int) -> ReadResult:
-    piece = read_piece(fd, order.offset, order.expected_print, order.max_bytes)
+def _read_plain(order: ReadOrder, fd: int, scratch: bytearray | None) -> ReadResult:
+    piece = read_piece(fd, order, scratch)
     return ReadResult(
         order.stream_id,
         order.epoch,

@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import errno
 import os
+import struct
 from collections.abc import Callable, Mapping
 
 IN_MODIFY = 0x2
@@ -16,6 +17,8 @@ IN_CREATE = 0x100
 IN_DELETE = 0x200
 IN_ONLYDIR = 0x1000000
 WATCHED = IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
+IN_IGNORED = 0x8000
+EVENT = struct.Struct("iIII")  # struct inotify_event: watch, mask, cookie, length of the name that follows
 DRAINED_BYTES = 1 << 16
 
 
@@ -70,11 +73,12 @@ class Inotify:
         woken = False
         while True:
             try:
-                if not os.read(self._fd, DRAINED_BYTES):
-                    return woken
+                events = os.read(self._fd, DRAINED_BYTES)
             except BlockingIOError:
                 return woken
             woken = True
+            if _tells_of_an_end(events):
+                self._folders = {}  # a watch ended with its folder: the next call of `watch` makes all of them sure
 
     def close(self) -> None:
         os.close(self._fd)
@@ -83,3 +87,14 @@ class Inotify:
         self.disarm(loop)
         self.drain()
         wake()
+
+
+def _tells_of_an_end(events: bytes) -> bool:
+    """True if the kernel says that a watch is over."""
+    at = 0
+    while at + EVENT.size <= len(events):
+        _, mask, _, length = EVENT.unpack_from(events, at)
+        if mask & IN_IGNORED:
+            return True
+        at += EVENT.size + length
+    return False

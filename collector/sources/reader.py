@@ -7,6 +7,7 @@ import errno
 import os
 from dataclasses import dataclass
 
+from collector.core.files import ReadOrder
 from towline.wire.identity import PRINT_BYTES, PRINT_WINDOW_BYTES, print_of
 
 BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
@@ -17,7 +18,7 @@ PAGE_BYTES = 4096
 class Piece:
     """What was found at an offset. Either data or a hole, never both; neither where the print does not match."""
 
-    data: bytes
+    data: bytes | bytearray
     print_matches: bool
     size: int
     mtime_ns: int
@@ -25,24 +26,38 @@ class Piece:
     before: bytes = b""  # up to 64 kB right before the offset: enough for the print at any later place
 
 
-def read_piece(fd: int, offset: int, expected_print: str | None, max_bytes: int) -> Piece:
-    """Read on from `offset`, in one pread with the bytes before it (kernel: a hole is what SEEK_DATA skips). Raises OSError."""
+def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> Piece:
+    """Read on from the order's offset, in one pread with the bytes before it (kernel: a hole is what SEEK_DATA skips). Raises OSError.
+
+    A read that fills `scratch` is returned in it, uncopied: good until the next one.
+    """
+    offset = order.offset
     found = os.fstat(fd)
     size, mtime_ns = found.st_size, found.st_mtime_ns
     if size < offset:
         return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
-    wanted, hole = min(max_bytes, size - offset), 0
+    wanted, hole = min(order.max_bytes, size - offset), 0
     sparse = found.st_blocks * BLOCK_BYTES < size
     if sparse and wanted:
         wanted, hole = _until_hole(fd, offset, size, wanted)
-    start = max(0, offset - PRINT_BYTES)
-    both = os.pread(fd, offset - start + wanted, start)
-    before, data = _widened(fd, offset, both[: offset - start]), both[offset - start :]
-    if expected_print is not None and print_of(before) != expected_print:
+    before, data = _read_both(fd, offset, wanted, scratch)
+    if order.expected_print is not None and print_of(before) != order.expected_print:
         return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
     if sparse and data and offset + len(data) < size:
         data, hole = _without_last_nuls(fd, offset, size, data)
     return Piece(data, print_matches=True, size=size, mtime_ns=mtime_ns, hole_bytes=hole, before=before)
+
+
+def _read_both(fd: int, offset: int, wanted: int, scratch: bytearray | None) -> tuple[bytes, bytes | bytearray]:
+    """The bytes before an offset and those from it on, as they were at one moment."""
+    before_bytes = min(offset, PRINT_BYTES)
+    if scratch is not None and len(scratch) == wanted:
+        before = bytearray(before_bytes)
+        count = os.preadv(fd, [before, scratch], offset - before_bytes)
+        if count == before_bytes + wanted:
+            return _widened(fd, offset, bytes(before)), scratch
+    both = os.pread(fd, before_bytes + wanted, offset - before_bytes)
+    return _widened(fd, offset, both[:before_bytes]), both[before_bytes:]
 
 
 def print_before(fd: int, offset: int) -> str | None:
@@ -70,7 +85,7 @@ def _until_hole(fd: int, offset: int, size: int, wanted: int) -> tuple[int, int]
     return min(wanted, _seek(fd, offset, os.SEEK_HOLE, size) - offset), 0
 
 
-def _without_last_nuls(fd: int, offset: int, size: int, data: bytes) -> tuple[bytes, int]:
+def _without_last_nuls(fd: int, offset: int, size: int, data: bytes | bytearray) -> tuple[bytes | bytearray, int]:
     """A hole begins at a page's end, the writer's gap before it: NULs that end at a hole belong to it."""
     end = offset + len(data)
     data_at = _seek(fd, end, os.SEEK_DATA, size)

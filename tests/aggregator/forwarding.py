@@ -56,8 +56,8 @@ def frame_of(raw, start=0, stream="s", origin=None, **changes):
 class Stock:
     """Fills a journal, one stream per (pod, path)."""
 
-    def __init__(self, sinks):
-        self.journal = MemoryJournal()
+    def __init__(self, sinks, journal=None):
+        self.journal = journal or MemoryJournal()
         self.sinks = sinks
         self._ends = {}
         self._streams = {}

@@ -99,6 +99,7 @@ async def serving(tmp_path, sinks=None, share_bytes=1 << 26, head_seconds=5.0, *
         sinks=lambda: {name: ("memory", state) for name, state in forwarder.states.items()},
         about={"version": "1", "replica": "here"},
         is_ready=lambda: not intake.leaving,
+        metrics_page=changes.get("page"),
     )
     try:
         async with (

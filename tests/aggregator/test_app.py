@@ -84,6 +84,7 @@ async def test_what_a_drain_cannot_deliver_is_delivered_after_the_next_start(tmp
     await aggregator.start()
     await shipper.ship(aggregator, lambda: shipper.mark == len(TEXT))
     assert await aggregator.end() == 0
+    assert any("sink_left_owing" in line for line in aggregator.log)
     (blocked / "out.jsonl").rmdir()
     await finish(aggregator, shipper)
     assert delivered_lines(blocked) == TEXT.splitlines()

@@ -3,6 +3,8 @@ import io
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aggregator.auth import StaticTokens
 from aggregator.body import Bodies
@@ -14,8 +16,8 @@ from tests.aggregator.forwarding import frame_of, pod_of
 from tests.aggregator.serving import WIRE, raw, serving
 from tests.fakes.memory_sink import MemorySink
 from towline.plumbing.secret import Secret
-from towline.wire.block import MAX_BLOCK_BYTES, Code, Delivered
-from towline.wire.codec import decode_answer, encode_request
+from towline.wire.block import MAX_BLOCK_BYTES, Code, Delivered, Frame
+from towline.wire.codec import checksum_of, compress, decode_answer, encode_request
 from towline.wire.identity import Origin
 from towline.wire.snapshot import Family, Sample, SnapshotAnswer, SnapshotRequest
 
@@ -233,6 +235,33 @@ async def test_a_journal_that_is_down_acknowledges_nothing(tmp_path):
     assert reply.status == 503
 
 
+async def test_a_journal_that_cannot_even_be_read_is_busy(tmp_path):
+    class Unreadable(FullJournal):
+        async def moved(self, pod_uid, since):
+            raise JournalFullError("journal: locked", 1.0)
+
+    async with serving(tmp_path) as place:
+        place.intake.journal = Unreadable(place.journal)
+        reply = await place.caller.post(frame_of(b"one\n"))
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+
+
+async def test_an_answer_names_the_journal_that_stored_the_frames(tmp_path):
+    class Replaced(FullJournal):
+        def __init__(self, journal):
+            self._journal = journal
+            self.journal_id = journal.journal_id
+
+        async def append(self, submission):
+            self.journal_id = "another"
+            return await self._journal.append(submission)
+
+    async with serving(tmp_path) as place:
+        place.intake.journal = Replaced(place.journal)
+        reply = await place.caller.post(frame_of(b"one\n"))
+    assert (reply.status, reply.blocks.journal) == (200, place.journal.journal_id)
+
+
 async def test_retry_after_is_never_less_than_the_journal_says(tmp_path):
     async with serving(tmp_path) as place:
         place.intake.journal = FullJournal(place.journal)
@@ -295,6 +324,49 @@ async def test_what_cannot_be_true_is_refused_and_changes_no_mark(tmp_path, chan
         assert reply.status == 200
         assert [it.code for it in reply.blocks.frames] == [400]
         assert (await place.caller.call("GET", "/v1/marks?pod=uid-web-1")).marks.rows == ()
+
+
+NUMBERS = st.sampled_from([-(2**63), -1, 0, 1, 4, 2**31, 2**53, 2**62, 2**63 - 1, 2**63, 2**64 - 1])
+TEXTS = st.sampled_from(["", "s", "a" * 32, "\0", "\u2028", "../../etc", "x" * 70_000])
+FRAMES = st.builds(
+    Frame,
+    stream=TEXTS,
+    epoch=NUMBERS,
+    start=NUMBERS,
+    end=NUMBERS,
+    codec=st.sampled_from(["zstd", "none"]),
+    body=st.sampled_from([b"", b"x", compress(b"one\n"), compress(b"one\n")[:-2]]),
+    checksum=st.sampled_from([0, 1, -1, checksum_of(compress(b"one\n")), checksum_of(b"x")]),
+    print=TEXTS,
+    read_unix_ns=NUMBERS,
+    origin=st.builds(Origin, path=TEXTS, container=TEXTS, encoding=TEXTS, tags=st.tuples(TEXTS)),
+    head_bytes=NUMBERS,
+    reason=st.sampled_from([None, "hole", "given_up"]),
+    partial=st.booleans(),
+    final=st.booleans(),
+    gone=st.booleans(),
+    alias=TEXTS,
+    base=st.none() | NUMBERS,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(frames=st.lists(FRAMES, min_size=1, max_size=4), since=NUMBERS, run=TEXTS, name=TEXTS)
+def test_whatever_is_said_is_answered_and_the_door_stays_open(tmp_path_factory, frames, since, run, name):
+    async def say():
+        async with serving(tmp_path_factory.mktemp("door")) as place:
+            sane = msgspec.structs.replace(frame_of(b"one\n"), stream="sane")
+            reply = await place.caller.post(*frames, sane, since=since, run=run)
+            assert reply.status in {200, 400}
+            if reply.status == 200:
+                assert len(reply.blocks.frames) == len(frames) + 1
+                assert reply.blocks.frames[-1].code == 200
+            place.caller.pod = msgspec.structs.replace(pod_of(), name=name, uid=name)
+            assert (await place.caller.post(sane)).status in {200, 400}
+            place.caller.pod = pod_of()
+            assert (await place.caller.post(sane)).status == 200
+
+    asyncio.run(say())
 
 
 async def test_a_gap_needs_no_body_and_may_be_larger_than_a_block(tmp_path):

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -7,10 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aggregator.sink import Receipt, Refusal
-from tests.aggregator.forwarding import Stock, Waits, forwarding, frame_of
-from tests.aggregator.serving import serving
+from aggregator.sinks.prometheus import PrometheusConfig, PrometheusSink
+from tests.aggregator.forwarding import Stock, Waits, forwarding, frame_of, pod_of
+from tests.aggregator.serving import raw, serving
 from tests.fakes.memory_sink import MemorySink
 from towline.plumbing.errors import UnauthorizedError
+from towline.wire.codec import encode_request
+from towline.wire.snapshot import Family, Sample, SnapshotRequest
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/design/status.schema.json").read_text())
 
@@ -123,6 +128,20 @@ async def test_metrics_count_frames_lines_and_refusals(tmp_path):
     assert values["aggregator_owed_blocks", "out"] == 0
 
 
+@pytest.mark.needs("promtool")
+async def test_our_own_metrics_pass_the_linter(tmp_path):
+    tool = shutil.which("promtool")
+    if tool is None:
+        pytest.skip("promtool is not installed")
+    sink = MemorySink(Receipt([Refusal(1, "too_old")]))
+    async with serving(tmp_path, {"out": sink}) as place:
+        await place.caller.post(frame_of(b"one\ntwo\nthree\n"))
+        await drained(place)
+        page = (await place.caller.call("GET", "/metrics")).body
+    checked = subprocess.run([tool, "check", "metrics"], input=page, capture_output=True, check=False)  # noqa: ASYNC221 - a second at most
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
 async def test_our_own_metrics_keep_the_prefix_that_no_pod_may_use(tmp_path):
     async with serving(tmp_path) as place:
         values = await values_of(place)
@@ -133,6 +152,28 @@ async def test_our_own_metrics_keep_the_prefix_that_no_pod_may_use(tmp_path):
 async def test_pages_ask_for_no_token_and_no_wire_version(tmp_path, path):
     async with serving(tmp_path) as place:
         assert (await place.caller.call("GET", path, {})).status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "gzip"}, {"Accept": "application/openmetrics-text"}])
+async def test_the_page_shows_pods_after_our_own(tmp_path, headers):
+    page = PrometheusSink(PrometheusConfig())
+    family = Family(name="container_threads", type="gauge", help="Threads.", samples=(Sample({"scope": "pod"}, 7.0),))
+    async with serving(tmp_path, page=page) as place:
+        said = SnapshotRequest(
+            journal=place.journal.journal_id,
+            pod=raw(pod_of()),
+            run="r",
+            sequence=1,
+            taken_unix_ns=1,
+            interval_seconds=15.0,
+            families=(family,),
+        )
+        await place.caller.call("POST", "/v1/snapshots", data=encode_request(said))
+        reply = await place.caller.call("GET", "/metrics", headers)
+    text = reply.body.decode()
+    assert 'container_threads{namespace="shop",pod="web-1",scope="pod"} 7' in text
+    assert 0 <= text.index("aggregator_journal_used_bytes") < text.index("container_threads")
+    assert text.count("# EOF") == ("Accept" in headers)
 
 
 async def test_what_nobody_offers_is_not_found(tmp_path):

@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 START = re.compile(r'\{"w":"(?P<json_writer>[^"]+)","n":(?P<json_n>\d+),|\[(?P<writer>\S+) (?P<n>\d+)\] ')
 END = re.compile(r'(?:,"crc":"(?P<json_crc>[0-9a-f]{8})"\}| crc=(?P<crc>[0-9a-f]{8}))\Z')
+Order = Literal["writer", "file"]
 KEPT_DETAILS = 20  # of each kind: enough to look at, whatever went wrong
 
 
@@ -30,7 +31,7 @@ class Verdict:
     """Counts of J0. `lost` lines never arrived intact; `duplicated`, `torn`, `corrupt` are records too many or spoilt.
 
     `torn`: a piece of a line, or two lines in one record. `corrupt`: a line's form, but its CRC or its number is wrong.
-    `reordered`: intact first copies that came after a later line of their writer. Of the duplicated, `copies_same_id` and
+    `reordered`: intact first copies that came after a later line of their writer (or only of the same file, as asked for). Of the duplicated, `copies_same_id` and
     `copies_other_id` say whether they carried an event id already seen for that line; copies without ids are in neither.
     """
 
@@ -73,13 +74,18 @@ def parse_line(message: str) -> Line | None:
 
 
 class Judge:
-    """Takes records one by one, in the order in which they were delivered; holds numbers, never lines."""
+    """Takes records one by one, in the order in which they were delivered; holds numbers, never lines.
 
-    def __init__(self, written: Mapping[str, int]) -> None:
+    `order`: "writer" wants a writer's lines in order over all files it ever wrote; "file" only those of one file instance and
+    epoch, which the records' event ids name (`stream:epoch:end`): rotated files may overtake each other.
+    """
+
+    def __init__(self, written: Mapping[str, int], order: Order = "writer") -> None:
         self._written = written
+        self._order = order
         self._copies: dict[str, Counter[int]] = {writer: Counter() for writer in written}
         self._ids: dict[tuple[str, int], set[str]] = {}
-        self._newest: dict[str, int] = dict.fromkeys(written, -1)
+        self._newest: dict[tuple[str, str], int] = {}
         self._verdict = Verdict()
 
     def take(self, record: Mapping[str, Any]) -> None:
@@ -111,14 +117,16 @@ class Judge:
     def _take_line(self, line: Line, evt_id: str | None) -> None:
         copies = self._copies[line.writer]
         copies[line.sequence] += 1
+        kept_in_order = (line.writer, evt_id.rpartition(":")[0] if evt_id and self._order == "file" else "")
+        newest = self._newest.get(kept_in_order, -1)
         if copies[line.sequence] > 1:
             self._verdict.duplicated += 1
             self._verdict.note("duplicated", f"{line.writer} {line.sequence} (evt_id {evt_id})")
-        elif line.sequence < self._newest[line.writer]:
+        elif line.sequence < newest:
             self._verdict.reordered += 1
-            self._verdict.note("reordered", f"{line.writer} {line.sequence} after {self._newest[line.writer]}")
+            self._verdict.note("reordered", f"{line.writer} {line.sequence} after {newest}")
         else:
-            self._newest[line.writer] = line.sequence
+            self._newest[kept_in_order] = line.sequence
         if evt_id is not None:
             self._take_id(line, evt_id, again=copies[line.sequence] > 1)
 
@@ -131,9 +139,11 @@ class Judge:
         seen.add(evt_id)
 
 
-def judge(written_summary: Mapping[str, Any], delivered_records: Iterable[Mapping[str, Any]]) -> Verdict:
+def judge(
+    written_summary: Mapping[str, Any], delivered_records: Iterable[Mapping[str, Any]], order: Order = "writer"
+) -> Verdict:
     """Judge all that was delivered. `written_summary` is a writer's summary, or only its `lines`: writer -> number of lines."""
-    trial = Judge(written_summary.get("lines", written_summary))
+    trial = Judge(written_summary.get("lines", written_summary), order)
     for record in delivered_records:
         trial.take(record)
     return trial.verdict()

@@ -99,6 +99,16 @@ def test_lines_of_two_writers_may_arrive_in_any_order():
     assert judge(WRITTEN, records(lines)).clean
 
 
+def test_rotated_files_may_overtake_each_other_where_only_the_order_within_files_is_asked_for():
+    lines = [line_of("w0", n, "") for n in range(4)]
+    ids = ["old:0:50", "old:0:99", "new:0:50", "new:0:99"]
+    delivered = [{"message": lines[n], "evt_id": ids[n]} for n in (2, 0, 1, 3)]
+    swapped = [delivered[n] for n in (0, 2, 1, 3)]
+    assert judge({"w0": 4}, delivered).reordered == 2
+    assert judge({"w0": 4}, delivered, order="file").clean
+    assert judge({"w0": 4}, swapped, order="file").reordered == 1
+
+
 def test_a_changed_byte_is_a_corrupt_line():
     lines = all_lines()
     spoilt = random.Random(1).choice([at for at, char in enumerate(lines[30]) if char == " "])

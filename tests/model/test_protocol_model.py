@@ -4,7 +4,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.model.disk import ROOT
 from tests.model.world import LIVE, World
 
 FATES = st.sampled_from(["ok", "ok", "ok", "lost", "reply_lost", "repeated", "late"])
@@ -57,7 +56,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: LIVE in self.world.disk.paths)
     @rule()
     def the_log_is_renamed(self):
-        self.world.disk.rename(LIVE, f"{ROOT}/x.log.{self.world.disk.inodes}")
+        self.world.disk.rename(LIVE, self.world.next_name())
 
     @precondition(lambda self: LIVE in self.world.disk.paths)
     @rule()
@@ -67,7 +66,7 @@ class Protocol(RuleBasedStateMachine):
     @precondition(lambda self: LIVE in self.world.disk.paths and self.world.disk.paths[LIVE].content)
     @rule()
     def the_log_is_copied_and_truncated(self):
-        self.world.disk.copy(LIVE, f"{ROOT}/x.log.{self.world.disk.inodes + 1}")
+        self.world.disk.copy(LIVE, self.world.next_name())
         self.world.truncate(LIVE)
 
     @precondition(lambda self: len(self.world.disk.paths) > 1)
@@ -100,7 +99,7 @@ class ProtocolWithJournalLoss(Protocol):
         self.world.now += 700
 
 
-checked = settings(max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
+checked = settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 TestProtocol = Protocol.TestCase
 TestProtocol.settings = checked

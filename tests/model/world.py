@@ -23,6 +23,7 @@ class World:
         self.disk = Disk()
         self.now = 0.0
         self.lives = 0
+        self.generations = 0
         self.journals = [ModelJournal("J0"), ModelJournal("J1")]
         self.journals_made = 2
         self.lost: list[ModelJournal] = []
@@ -99,8 +100,7 @@ class World:
             self.custody.apply(event)
 
     def read(self):
-        sizes = {key: len(instance.content) for key, instance in self.disk.instances().items()}
-        for order in self.custody.orders(sizes, WINDOW_BYTES):
+        for order in self.custody.orders(self.tail.size_of, WINDOW_BYTES) if self.tail is not None else ():
             result = self.disk.read(order)
             if not result.print_matches:
                 self.tail.mismatched(order.stream_id)
@@ -156,6 +156,10 @@ class World:
             self.custody.answered(sent, answer)
 
     # The rest of the world.
+
+    def next_name(self):
+        self.generations += 1
+        return f"{LIVE}.{self.generations}"
 
     def fail_over(self):
         self.peer = 1 - self.peer

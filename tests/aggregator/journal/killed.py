@@ -12,7 +12,8 @@ from tests.aggregator.journal.world import MAIN, done, frame, open_journal, pod,
 
 
 def say(*words):
-    print(*words, flush=True)
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 async def live(folder, seed):
@@ -36,7 +37,7 @@ async def live(folder, seed):
             some = blocks[: chance.randint(0, 3)]
             await journal.settle(done(some))
             for block in some:
-                say("settled", block.stream, block.start)
+                say("settled", block.stream, block.start, block.end)
             await asyncio.sleep(0)
 
     async with asyncio.TaskGroup() as group:

@@ -19,6 +19,7 @@ async def test_what_was_appended_can_be_taken_with_pod_and_origin(journal):
     assert (answer.code, answer.mark, answer.delivered, answer.print) == (200, 64, 0, "")
     assert (block.pod, block.origin) == (pod(), Origin(path="/var/log/x.log", container="web"))
     assert raw(block) == content("s1", 0, 64)
+    assert (journal.counters.appended_blocks, journal.counters.appended_bytes) == (1, len(block.body))
 
 
 async def test_rule_2_a_frame_that_comes_twice_is_stored_once(journal):
@@ -36,7 +37,13 @@ async def test_rule_2_an_overlap_is_skipped_and_owed_from_the_mark_on(journal):
 async def test_rule_2_a_frame_beyond_the_mark_is_sent_back_to_the_row(journal):
     await answers(journal, frame(end=64))
     (answer,) = await answers(journal, frame(start=96, end=128))
-    assert (answer.code, answer.epoch, answer.mark, answer.print, journal.counters.rewound_frames) == (409, 0, 64, "p64", 1)
+    assert (answer.code, answer.epoch, answer.mark, answer.print, journal.counters.rewound_frames) == (
+        409,
+        0,
+        64,
+        "p64",
+        1,
+    )
 
 
 async def test_a_frame_of_an_unknown_stream_is_sent_back_to_nothing(journal):
@@ -99,7 +106,9 @@ async def test_rule_1_final_and_gone_count_without_a_byte(journal):
 
 
 async def test_rule_3_an_alias_is_kept_in_the_row(journal):
-    await answers(journal, frame(end=64, alias="a1"), frame(start=64, end=96, alias="a2"), frame(start=96, end=128, alias="a1"))
+    await answers(
+        journal, frame(end=64, alias="a1"), frame(start=64, end=96, alias="a2"), frame(start=96, end=128, alias="a1")
+    )
     assert (await journal.marks("uid-1")).rows[0].aliases == ("a1", "a2")
 
 
@@ -136,7 +145,9 @@ async def test_a_block_is_stored_once_however_many_are_owed_it(journal):
 
 async def test_a_pod_that_floods_with_streams_is_told_to_wait(journal, monkeypatch):
     monkeypatch.setattr("aggregator.journal.append.MAX_STREAMS", 2)
-    codes = [answer.code for answer in await answers(journal, frame("s1"), frame("s2"), frame("s3"), frame("s1", 64, 96))]
+    codes = [
+        answer.code for answer in await answers(journal, frame("s1"), frame("s2"), frame("s3"), frame("s1", 64, 96))
+    ]
     assert codes == [200, 200, 429, 200]
 
 

@@ -8,30 +8,9 @@ import sqlite3
 import pytest
 
 from aggregator.journal import JournalDownError, JournalFullError
-from tests.aggregator.journal.world import MAIN, MIB, Clock, content, done, frame, open_journal, pod, raw, submission, take_all
+from tests.aggregator.journal.damaged import BIG, checkpointed, damage_body, filled
+from tests.aggregator.journal.world import content, done, frame, open_journal, pod, raw, submission, take_all
 from towline.plumbing.errors import ConfigError
-
-BIG = 40_000  # bytes: too large for one page
-
-
-async def filled(folder, pods=3, blocks=4):
-    journal = open_journal(folder)
-    for number in range(1, pods + 1):
-        for index in range(blocks):
-            await journal.append(submission(frame(f"s{number}", index * BIG, (index + 1) * BIG, packed=False), by=pod(number)))
-    return journal
-
-
-def damage_body(path, needle):
-    """Flip a bit of a body where it lies."""
-    data = bytearray(path.read_bytes())
-    place = data.index(needle)
-    data[place + 5] ^= 1
-    path.write_bytes(data)
-
-
-def checkpointed(journal):
-    journal._store.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 async def test_a_damaged_body_is_not_shipped_the_file_is_set_aside_and_another_journal_begins(tmp_path):
@@ -98,7 +77,7 @@ async def test_a_second_damage_while_the_first_file_lies_aside_ends_the_journal(
     with pytest.raises(JournalDownError):
         await watch
     await journal.close()
-    with pytest.raises(JournalDownError, match="move journal.db.aside away"):
+    with pytest.raises(JournalDownError, match=r"move journal\.db\.aside away"):
         open_journal(tmp_path)
 
 
@@ -164,7 +143,9 @@ async def test_an_end_between_the_renames_of_setting_aside_is_finished_at_the_ne
     first = journal.journal_id
     await journal.close()
     (tmp_path / "journal.db.damaged").touch()
-    (tmp_path / "journal.db-wal").rename(tmp_path / "journal.db.aside-wal") if (tmp_path / "journal.db-wal").exists() else None
+    (tmp_path / "journal.db-wal").rename(tmp_path / "journal.db.aside-wal") if (
+        tmp_path / "journal.db-wal"
+    ).exists() else None
     again = open_journal(tmp_path)
     assert again.journal_id != first
     assert (tmp_path / "journal.db.aside").exists()
@@ -186,7 +167,9 @@ def break_commit(journal, error_code, times=1):
     journal.on = fail
 
 
-@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT])
+@pytest.mark.parametrize(
+    "code", [sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CORRUPT]
+)
 async def test_s5_a_failed_commit_is_never_acknowledged_and_never_tried_again_on_the_same_file(tmp_path, code):
     journal = await filled(tmp_path)
     first = journal.journal_id
@@ -204,123 +187,4 @@ async def test_a_journal_locked_by_somebody_is_tried_again_later_and_nothing_is_
     with pytest.raises(JournalFullError):
         await journal.append(submission(frame("s9")))
     assert ((await journal.append(submission(frame("s9")))).frames[0].mark, journal.journal_id) == (64, first)
-    await journal.close()
-
-
-async def waited(journal, clock):
-    clock.now += 601
-    await journal.sweep()
-
-
-async def test_rule_9_blocks_whose_stream_has_not_come_back_are_owed_anew_and_move_no_mark(tmp_path):
-    clock = Clock()
-    journal = await filled(tmp_path)
-    await journal.settle(done((await take_all(journal))[:1]))
-    await journal.close()
-    journal = open_journal(tmp_path, clock)
-    checkpointed(journal)
-    damage_body(tmp_path / "journal.db", content("s2", 20_000, 20_064))
-    assert await take_all(journal, uid="uid-2") == []
-    await journal.append(submission(frame("s3", 0, 64), by=pod(3)))  # came back
-    clock.now += 500
-    await journal.sweep()
-    assert await take_all(journal) == []
-    await waited(journal, clock)
-    assert [(block.start, block.pod) for block in await take_all(journal)] == [(n * BIG, pod(1)) for n in (1, 2, 3)]
-    assert [block.start for block in await take_all(journal, uid="uid-2")] == [n * BIG for n in (1, 2, 3)]
-    assert [block.end for block in await take_all(journal, uid="uid-3")] == [64]
-    assert [(row.stream, row.mark) for uid in ("uid-1", "uid-2", "uid-3") for row in (await journal.marks(uid)).rows] == [("s3", 64)]
-    counters = journal.counters
-    assert (counters.reowed_blocks, counters.unreadable_blocks, counters.returned_blocks) == (6, 1, 4)
-    assert not (tmp_path / "journal.db.aside").exists()
-    await journal.settle(done(await take_all(journal)))
-    assert "uid-1" not in journal.owing("main").get("lane", {})
-    await journal.close()
-
-
-async def test_what_was_settled_in_part_is_owed_anew_from_there_on(tmp_path):
-    clock = Clock()
-    journal = await filled(tmp_path)
-    (first, *_) = await take_all(journal)
-    await journal.settle([done([first])[0].__class__(first.block_id, MAIN, 320, done=False)])
-    await journal.close()
-    (tmp_path / "journal.db.damaged").touch()
-    journal = open_journal(tmp_path, clock)
-    await waited(journal, clock)
-    assert (await take_all(journal))[0].place == 320
-    await journal.close()
-
-
-async def test_what_could_be_read_of_a_file_cut_in_half_is_owed_anew(tmp_path):
-    clock = Clock()
-    journal = await filled(tmp_path, blocks=10)
-    await journal.close()
-    path = tmp_path / "journal.db"
-    with path.open("rb+") as file:
-        file.truncate(path.stat().st_size // 2)
-    journal = open_journal(tmp_path, clock)
-    await waited(journal, clock)
-    counters = journal.counters
-    blocks = [block for number in (1, 2, 3) for block in await take_all(journal, uid=f"uid-{number}")]
-    assert all(raw(block) for block in blocks)
-    assert (counters.reowed_blocks + counters.unreadable_blocks, counters.reowed_blocks) == (30, len(blocks))
-    assert counters.reowed_blocks >= 10
-    await journal.close()
-
-
-async def test_the_aside_file_may_not_keep_the_new_journal_full_for_ever(tmp_path):
-    clock = Clock()
-    journal = open_journal(tmp_path, max_bytes=2 * MIB)
-    number = 0
-    with pytest.raises(JournalFullError):
-        for number in range(100):  # noqa: B007 - counts what went in
-            await journal.append(submission(frame("s1", number * BIG, (number + 1) * BIG, packed=False)))
-    await journal.close()
-    (tmp_path / "journal.db.damaged").touch()
-    journal = open_journal(tmp_path, clock, max_bytes=2 * MIB)
-    with pytest.raises(JournalFullError):
-        await journal.append(submission(frame("s2", 0, BIG, packed=False), by=pod(2)))
-    clock.now += 601
-    delivered = []
-    while len(delivered) < number:
-        await journal.sweep()
-        blocks = await take_all(journal)
-        assert blocks
-        delivered += [block.start for block in blocks]
-        await journal.settle(done(blocks))
-    assert delivered == [index * BIG for index in range(number)]
-    await journal.sweep()
-    assert (await journal.append(submission(frame("s2", 0, BIG, packed=False), by=pod(2)))).frames[0].code == 200
-    await journal.close()
-
-
-async def test_a_file_set_aside_that_cannot_be_read_at_all_is_said_and_let_go(tmp_path):
-    clock = Clock()
-    journal = await filled(tmp_path)
-    await journal.close()
-    path = tmp_path / "journal.db"
-    path.write_bytes(b"\0" * path.stat().st_size)
-    journal = open_journal(tmp_path, clock)
-    await waited(journal, clock)
-    assert not (tmp_path / "journal.db.aside").exists()
-    await journal.close()
-
-
-async def test_salvage_goes_on_after_a_restart_without_doubling(tmp_path, monkeypatch):
-    monkeypatch.setattr("aggregator.journal.salvage.STEP_BLOCKS", 5)
-    clock = Clock()
-    journal = await filled(tmp_path)
-    await journal.close()
-    (tmp_path / "journal.db.damaged").touch()
-    journal = open_journal(tmp_path, clock)
-    clock.now += 601
-    from aggregator.journal.salvage import salvage
-
-    await journal._write(salvage)
-    await journal.close()
-    journal = open_journal(tmp_path, clock)
-    clock.now += 601
-    await journal.sweep()
-    starts = [(block.stream, block.start) for number in (1, 2, 3) for block in await take_all(journal, uid=f"uid-{number}")]
-    assert starts == [(f"s{number}", index * BIG) for number in (1, 2, 3) for index in range(4)]
     await journal.close()

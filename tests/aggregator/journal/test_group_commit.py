@@ -14,19 +14,23 @@ async def append_all(journal, *submissions):
 
 
 async def test_what_waits_together_is_committed_together(journal):
+    loop, began = asyncio.get_running_loop(), asyncio.Event()
     may_go_on, commits = threading.Event(), []
 
     def hold_the_first(point):
         if point == "journal.before_commit":
             commits.append(point)
             if len(commits) == 1:
+                loop.call_soon_threadsafe(began.set)
                 may_go_on.wait(10)
 
     journal.on = hold_the_first
-    first = asyncio.get_running_loop().create_task(journal.append(submission(frame("s0"))))
-    while not commits:
-        await asyncio.sleep(0)
-    rest = [asyncio.get_running_loop().create_task(journal.append(submission(frame(f"s{n}"), by=pod(n)))) for n in range(1, 40)]
+    first = loop.create_task(journal.append(submission(frame("s0"))))
+    await began.wait()
+    rest = [
+        asyncio.get_running_loop().create_task(journal.append(submission(frame(f"s{n}"), by=pod(n))))
+        for n in range(1, 40)
+    ]
     await asyncio.sleep(0)
     may_go_on.set()
     await asyncio.wait([first, *rest])
@@ -74,6 +78,19 @@ async def test_a_caller_that_was_cancelled_harms_nobody(journal):
     task.cancel()
     assert (await journal.append(submission(frame()))).frames[0].mark == 64
     assert task.cancelled()
+
+
+async def test_what_waits_for_a_slow_disk_is_bounded(journal, monkeypatch):
+    monkeypatch.setattr("aggregator.journal.journal.WAITING_BYTES", 4000)
+    results = await append_all(journal, *(submission(frame(f"s{number}"), by=pod(number)) for number in range(3)))
+    assert [one.frames[0].code for one in results] == [200, 200, 200]
+    tasks = [
+        asyncio.get_running_loop().create_task(journal.append(submission(frame(f"t{n}"), by=pod(n)))) for n in range(9)
+    ]
+    await asyncio.wait(tasks)
+    refused = [task for task in tasks if isinstance(task.exception(), JournalFullError)]
+    assert 0 < len(refused) < 9
+    assert (await journal.append(submission(frame("u")))).frames[0].code == 200
 
 
 async def test_a_quiet_pods_empty_request_costs_no_commit_on_disk(journal, tmp_path):

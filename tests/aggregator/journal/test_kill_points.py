@@ -25,6 +25,10 @@ def test_a_point_that_nobody_named_does_nothing():
 def test_the_named_point_kills_at_the_named_pass():
     script = "from towline.plumbing.kill_points import kill_point\nfor n in range(5):\n  kill_point('x'); print(n, flush=True)"
     ended = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, ENVIRONMENT_KEY: "x:3"}, stdout=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", script],
+        env={**os.environ, ENVIRONMENT_KEY: "x:3"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "0\n1\n")

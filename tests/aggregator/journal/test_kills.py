@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.journal.world import done, open_journal, raw, take_all
+from tests.aggregator.journal.world import Clock, done, open_journal, raw, take_all
 from towline.plumbing.kill_points import ENVIRONMENT_KEY
 
 ROOT = Path(__file__).parents[3]
@@ -24,8 +24,8 @@ class Promises:
         match line.split():
             case ["stored", stream, mark]:
                 self.stored[stream] = max(self.stored[stream], int(mark))
-            case ["settled", stream, start]:
-                self.settled.add((stream, int(start)))
+            case ["settled", stream, start, end]:
+                self.settled.add((stream, int(start), int(end)))
             case ["journal", name]:
                 self.journals.add(name)
 
@@ -48,6 +48,10 @@ def run_until_killed(folder, promises, seed, *, kill_at="", lines=0):
     assert child.returncode == -signal.SIGKILL
 
 
+def run(command):
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
 async def check(folder, promises):
     journal = open_journal(folder)
     assert promises.journals == {journal.journal_id}
@@ -55,7 +59,7 @@ async def check(folder, promises):
         for row in (await journal.marks(f"uid-{number}")).rows:
             blocks = await take_all(journal, uid=f"uid-{number}")
             assert row.mark >= promises.stored[row.stream]
-            assert not promises.settled & {(block.stream, block.start) for block in blocks}
+            assert not promises.settled & {(block.stream, block.start, block.end) for block in blocks}
             starts = {block.start: block for block in blocks}
             assert len(starts) == len(blocks), "no block is there twice"
             assert row.delivered == min(starts, default=row.mark)
@@ -81,4 +85,31 @@ async def test_killed_at_random_it_holds_what_it_promised(tmp_path):
         await journal.settle(done(await take_all(journal, uid=f"uid-{number}")))
         assert all(row.delivered == row.mark for row in (await journal.marks(f"uid-{number}")).rows)
     assert journal.status().sinks["main"].owed_bytes == 0
+    await journal.close()
+
+
+@pytest.mark.needs("strace")
+async def test_s5_after_an_fsync_that_failed_every_promise_is_kept_by_what_was_set_aside(tmp_path):
+    promises, clock = Promises(), Clock()
+    command = [sys.executable, "-m", "tests.aggregator.journal.killed", str(tmp_path), "5"]
+    inject = ["strace", "-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=25"]
+    ended = run([*inject, *command])
+    if "ptrace" in ended.stderr:
+        pytest.skip(f"strace may not trace here: {ended.stderr.strip()[:80]}")
+    for line in ended.stdout.splitlines():
+        promises.hear(line)
+    assert "JournalFullError" in ended.stderr, "whoever waited for that fsync was told"
+    journal = open_journal(tmp_path, clock)
+    assert promises.journals != {journal.journal_id}
+    clock.now += 601
+    await journal.sweep()
+    for number in (1, 2, 3):
+        blocks = await take_all(journal, uid=f"uid-{number}")
+        assert all(raw(block) for block in blocks)
+        ranges = {(start, end) for stream, start, end in promises.settled if stream == f"s{number}"}
+        reached = 0
+        for start, end in sorted(ranges | {(block.start, block.end) for block in blocks}):
+            assert start <= reached, "nothing is missing between what was settled and what is owed anew"
+            reached = max(reached, end)
+        assert reached >= promises.stored[f"s{number}"] > 0
     await journal.close()

@@ -20,7 +20,16 @@ async def test_a_restart_changes_nothing_that_can_be_seen(opened):
         owing = {sink: {lane: set(pods) for lane, pods in journal.owing(sink).items()} for sink in ("main", "other")}
         blocks = [await take_all(journal, debt, uid) for debt in (MAIN, OTHER) for uid in ("uid-1", "uid-2")]
         status = journal.status()
-        return journal.journal_id, marks, owing, blocks, await journal.memo("main"), status.sinks, status.gaps, await journal.moved("uid-1", 0)
+        return (
+            journal.journal_id,
+            marks,
+            owing,
+            blocks,
+            await journal.memo("main"),
+            status.sinks,
+            status.gaps,
+            await journal.moved("uid-1", 0),
+        )
 
     before = await seen(journal)
     assert await seen(await opened()) == before
@@ -32,13 +41,17 @@ async def test_the_folder_is_made(tmp_path):
     assert (tmp_path / "a" / "b" / "journal.db").exists()
 
 
+def output_of(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 async def test_a_second_process_is_refused_while_the_first_holds_the_journal(journal, tmp_path):
     script = (
         "from pathlib import Path; from tests.aggregator.journal.world import open_journal; import sys\n"
         "try: open_journal(Path(sys.argv[1]))\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    said = subprocess.run([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    said = output_of([sys.executable, "-c", script, str(tmp_path)])
     assert said.startswith("ConfigError")
     assert "another process holds this journal" in said
 

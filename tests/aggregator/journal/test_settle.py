@@ -57,7 +57,11 @@ async def test_settling_twice_changes_nothing(journal):
 async def test_what_was_settled_leaves_no_bytes_behind(journal):
     await journal.settle(done(await three_blocks(journal)))
     db = journal._store.db
-    assert [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("blocks", "entries", "owed")] == [0, 0, 0]
+    assert [db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("blocks", "entries", "owed")] == [
+        0,
+        0,
+        0,
+    ]
 
 
 async def test_a_memo_is_written_with_the_settlement_and_told_again(journal):
@@ -92,7 +96,10 @@ async def test_each_pod_and_lane_is_a_queue_of_its_own(journal):
     await journal.append(submission(frame("busy", 0, 64), frame("busy", 64, 128), debts=(Debt("main", "a"),)))
     await journal.append(submission(frame("quiet"), by=pod(2), debts=(Debt("main", "a"),)))
     await journal.append(submission(frame("quiet-2"), by=pod(2), debts=(Debt("main", "b"),)))
-    assert {lane: set(pods) for lane, pods in journal.owing("main").items()} == {"a": {"uid-1", "uid-2"}, "b": {"uid-2"}}
+    assert {lane: set(pods) for lane, pods in journal.owing("main").items()} == {
+        "a": {"uid-1", "uid-2"},
+        "b": {"uid-2"},
+    }
     assert [block.stream for block in await take_all(journal, Debt("main", "b"), "uid-2")] == ["quiet-2"]
     assert [block.stream for block in await take_all(journal, Debt("main", "a"), "uid-2")] == ["quiet"]
 

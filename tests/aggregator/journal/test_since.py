@@ -11,7 +11,12 @@ from tests.aggregator.journal.world import MAIN, OTHER, Clock, done, frame, open
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("append"), st.integers(1, 2), st.sampled_from(["a", "b"]), st.sampled_from([(), (MAIN,), (MAIN, OTHER)])),
+        st.tuples(
+            st.just("append"),
+            st.integers(1, 2),
+            st.sampled_from(["a", "b"]),
+            st.sampled_from([(), (MAIN,), (MAIN, OTHER)]),
+        ),
         st.tuples(st.just("settle"), st.integers(1, 2), st.sampled_from([MAIN, OTHER]), st.integers(0, 3)),
         st.tuples(st.just("ask"), st.integers(1, 2), st.booleans()),  # whether the answer arrives
         st.tuples(st.just("restart")),

@@ -87,6 +87,7 @@ async def test_rule_7_what_counts_is_running_time_and_it_survives_restarts(opene
     await journal.append(submission(frame("s1"), debts=(), goodbye=True))
     clock.now += HOUR / 2
     await journal.sweep()
+    await journal.close()
     clock.now = 5_000_000.0  # another machine, another monotonic clock
     journal = await opened()
     await journal.sweep()
@@ -105,7 +106,9 @@ async def test_a_forgotten_pod_leaves_no_identity_origin_or_queue_behind(journal
     await journal.sweep()
     db = journal._store.db
     tables = ("pods", "identities", "origins", "queues", "streams", "snapshots")
-    assert {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables} == dict.fromkeys(tables, 0)
+    assert {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables} == dict.fromkeys(
+        tables, 0
+    )
 
 
 async def test_a_swept_pod_can_come_back(journal, clock):

@@ -3,7 +3,7 @@
 import hashlib
 
 from aggregator.core.records import Debt
-from aggregator.journal import Journal, Settlement, Share, Submission
+from aggregator.journal import Journal, JournalFullError, Settlement, Share, Submission
 from towline.wire import codec
 from towline.wire.block import Frame
 from towline.wire.identity import Origin, Pod
@@ -31,7 +31,9 @@ def pod(number=1):
 def content(stream, start, end):
     """The bytes of a stream: every offset has its own, known without a file. Lines of 32 bytes."""
     lines = range(start // 32, end // 32 + 1)
-    text = b"".join(hashlib.blake2b(f"{stream}:{line}".encode(), digest_size=15).hexdigest().encode() + b".\n" for line in lines)
+    text = b"".join(
+        hashlib.blake2b(f"{stream}:{line}".encode(), digest_size=15).hexdigest().encode() + b".\n" for line in lines
+    )
     return text[start - lines.start * 32 :][: end - start]
 
 
@@ -59,7 +61,9 @@ def submission(*frames, debts=(MAIN,), by=None, since=0, goodbye=False):
 
 
 def open_journal(folder, clock=None, max_bytes=64 * MIB, shares=None, **more):
-    return Journal.open(folder / "journal.db", max_bytes, SHARES if shares is None else shares, clock or Clock(), **more)
+    return Journal.open(
+        folder / "journal.db", max_bytes, SHARES if shares is None else shares, clock or Clock(), **more
+    )
 
 
 async def take_all(journal, debt=MAIN, uid="uid-1"):
@@ -79,3 +83,13 @@ def raw(block):
     opened = codec.open_body(block.codec, block.body, block.end - block.start)
     assert opened == content(block.stream, block.start, block.end)
     return opened[block.place - block.start :]
+
+
+async def append_until_full(journal, size, first=0):
+    """Append blocks of one stream until the journal refuses; how many it holds then."""
+    for number in range(first, 1000):
+        try:
+            await journal.append(submission(frame("s1", number * size, (number + 1) * size, packed=False)))
+        except JournalFullError:
+            return number
+    raise AssertionError("it never got full")

@@ -61,10 +61,18 @@ def test_no_tag_can_make_another_or_grow_long(labels, tag):
     assert "kube_namespace:n_env:x" in tags
 
 
-def test_the_same_batch_always_gives_the_same_bytes():
-    made = [PayloadMaker(event_ids=False).make(batch_of(piece([b"a"] * 50)), how).body for how in ("zstd", "gzip") * 2]
-    assert (made[0], made[1]) == (made[2], made[3])
-    assert zstd.decompress(made[0]) == igzip.decompress(made[1])
+@pytest.mark.parametrize("encoding", ["zstd", "gzip", "identity"])
+def test_the_same_batch_always_gives_the_same_bytes_whatever_went_before(encoding):
+    used, one, other = PayloadMaker(event_ids=False), batch_of(piece([b"a"] * 50)), batch_of(piece([b"b"] * 900))
+    used.make(other, encoding)
+    assert used.make(one, encoding) == PayloadMaker(event_ids=False).make(one, encoding)
+
+
+def test_both_encodings_hold_the_same_body():
+    batch = batch_of(piece([b"a"] * 50))
+    bodies = [PayloadMaker(event_ids=False).make(batch, how).body for how in ("zstd", "gzip", "identity")]
+    assert zstd.decompress(bodies[0]) == igzip.decompress(bodies[1]) == bodies[2]
+    assert zstd.get_frame_info(bodies[0]).decompressed_size == len(bodies[2])
 
 
 def test_parts_of_lines_are_marked():

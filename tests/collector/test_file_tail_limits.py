@@ -1,0 +1,115 @@
+import os
+import shutil
+import socket
+
+import pytest
+
+from tests.collector.tailing import desk_with, lines_of, numbered
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = desk_with(tmp_path)
+    yield desk
+    desk.close()
+
+
+def test_what_is_no_regular_file_is_skipped_without_blocking_and_counted(desk):
+    os.mkfifo(desk.path("fifo.log"))
+    desk.path("folder.log").mkdir()
+    desk.path("dangling.log").symlink_to("nowhere")
+    desk.path("loop.log").symlink_to("loop.log")
+    desk.path("zero.log").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(desk.path("s.log")))
+        desk.write("x.log", numbered(0, 3))
+        desk.rounds(3)
+    assert desk.lines == lines_of(numbered(0, 3))
+    assert (desk.files.counters["link"], desk.files.counters["not_regular"]) == (3, 2)
+
+
+def test_a_link_to_a_file_elsewhere_is_not_followed(desk, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_bytes(b"canary\n")
+    desk.path("x.log").symlink_to(secret)
+    desk.path("y.log").symlink_to("../token")
+    desk.rounds(3)
+    assert desk.lines == []
+    assert desk.files.counters["link"] == 2
+
+
+def test_a_folder_swapped_for_a_link_is_not_entered(tmp_path):
+    desk = desk_with(tmp_path, "*/x.log")
+    desk.path("a").mkdir()
+    desk.write("a/x.log", b"inside\n")
+    desk.round()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "x.log").write_bytes(b"canary\n")
+    shutil.rmtree(desk.path("a"))
+    desk.path("a").symlink_to(tmp_path / "outside")
+    desk.rounds(4)
+    assert desk.lines == [b"inside"]
+    desk.close()
+
+
+def test_a_link_repointed_inside_the_folder_is_followed_and_the_old_target_finished(tmp_path):
+    desk = desk_with(tmp_path, "current")
+    desk.write("app.1.txt", numbered(0, 5))
+    desk.path("current").symlink_to("app.1.txt")
+    desk.round()
+    desk.write("app.2.txt", numbered(10, 5))
+    desk.path("current").unlink()
+    desk.path("current").symlink_to(desk.path("app.2.txt"))
+    desk.write("app.1.txt", numbered(5, 5))
+    desk.rounds(4)
+    assert desk.lines == lines_of(numbered(0, 15))
+    desk.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_retried_until_it_may_be_read(desk):
+    desk.write("x.log", numbered(0, 3))
+    desk.write("y.log", numbered(3, 3))
+    desk.path("x.log").chmod(0)
+    desk.rounds(3)
+    assert desk.lines == lines_of(numbered(3, 3))
+    assert desk.files.counters["permission"] == 1
+    desk.path("x.log").chmod(0o644)
+    desk.round()
+    assert desk.lines == lines_of(numbered(0, 6))
+
+
+def test_with_few_descriptors_every_file_is_still_read(tmp_path):
+    desk = desk_with(tmp_path, descriptor_limit=16)
+    for n in range(200):
+        desk.write(f"{n:03}.log", numbered(n * 2, 1))
+    desk.round()
+    for n in range(200):
+        desk.write(f"{n:03}.log", numbered(n * 2 + 1, 1))
+    desk.rounds(3)
+    assert desk.lines == lines_of(numbered(0, 400))
+    assert len(desk.files._descriptors) <= 16
+    assert desk.files.counters["descriptor_limit"] > 0
+    desk.close()
+
+
+def test_a_huge_hole_is_told_without_being_read(desk):
+    with desk.path("x.log").open("wb") as writer:
+        writer.write(b"before\n")
+        writer.seek(200_000_000)
+        writer.write(b"after\n")
+    desk.rounds(3)
+    assert (desk.lines, desk.hole_bytes) == ([b"after", b"before"], 200_000_000 - len(b"before\n"))
+
+
+def test_nuls_that_were_written_are_read(desk):
+    desk.write("x.log", b"a\0b\n" + b"\0" * 9000 + b"\nc\n")
+    desk.rounds(3)
+    assert b"".join(bytes(content) for content in desk.content.values()) == b"a\0b\n" + b"\0" * 9000 + b"\nc\n"
+
+
+def test_an_unchanged_scan_hands_out_the_same_values(desk):
+    desk.write("x.log", numbered(0, 3))
+    desk.round()
+    before, after = desk.files.scan(), desk.files.scan()
+    assert all(one is other for one, other in zip(before.files, after.files, strict=True))

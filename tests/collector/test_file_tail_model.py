@@ -1,0 +1,92 @@
+"""Everything an app, a log rotator and a restart may do to real files, in any order: every line exactly once."""
+
+import gzip
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from collector.core.files import Missing
+from tests.collector.tailing import Desk, copytruncate, lines_of, numbered
+
+
+class Rotator(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.scratch = tempfile.TemporaryDirectory()
+        self.desk = None
+        self.written = 0
+        self.generations = []  # suffixes of the rotated logs, youngest first
+        self.seen = set()  # of those, the ones that a round has seen
+
+    @initialize(pattern=st.sampled_from(["*.log", "*.log*"]), text=st.sampled_from(["line", "l"]))
+    def begin(self, pattern, text):
+        self.text = text
+        self.desk = Desk(Path(self.scratch.name), pattern)
+        self.desk.round()
+
+    @rule(count=st.integers(1, 80))
+    def the_app_writes(self, count):
+        self.desk.write("x.log", numbered(self.written, count, self.text))
+        self.written += count
+
+    @rule(seconds=st.sampled_from([0.3, 1.0, 3.0]))
+    def time_passes(self, seconds):
+        self.desk.round(seconds)
+        self.seen |= set(self.generations)
+
+    @rule(reads=st.booleans())
+    def reading_is_allowed_or_not(self, reads):
+        self.desk.reads = reads
+
+    @precondition(
+        lambda self: self.desk and self.desk.path("x.log").exists() and self.desk.path("x.log").stat().st_size
+    )
+    @rule()
+    def the_log_is_renamed(self):
+        suffix = str(len(self.generations) + 1)
+        self.desk.path("x.log").rename(self.desk.path(f"x.log.{suffix}"))
+        self.generations.insert(0, suffix)
+
+    @precondition(
+        lambda self: self.desk and self.desk.path("x.log").exists() and self.desk.path("x.log").stat().st_size
+    )
+    @rule()
+    def the_log_is_copied_and_truncated(self):
+        suffix = str(len(self.generations) + 1)
+        copytruncate(self.desk, "x.log", f"x.log.{suffix}")
+        self.generations.insert(0, suffix)
+
+    @precondition(lambda self: [one for one in self.generations if one in self.seen and not one.endswith("gz")])
+    @rule(data=st.data())
+    def a_rotated_log_is_compressed(self, data):
+        plain = [one for one in self.generations if one in self.seen and not one.endswith("gz")]
+        suffix = data.draw(st.sampled_from(plain))
+        path = self.desk.path(f"x.log.{suffix}")
+        self.desk.path(f"x.log.{suffix}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+        self.generations[self.generations.index(suffix)] = f"{suffix}.gz"
+        self.seen.add(f"{suffix}.gz")
+
+    @rule()
+    def the_collector_is_killed(self):
+        self.desk.start()
+
+    def teardown(self):
+        if self.desk is not None:
+            self.desk.reads = True
+            self.desk.rounds(8, 3.0)
+            lines, written = self.desk.lines, lines_of(numbered(0, self.written, self.text))
+            assert sorted(set(written) - set(lines)) == []
+            assert lines == written
+            assert not [event for event in self.desk.kinds(Missing) if event.size_bytes]
+            self.desk.close()
+        self.scratch.cleanup()
+
+
+TestRotator = Rotator.TestCase
+TestRotator.settings = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
