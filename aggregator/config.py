@@ -107,21 +107,6 @@ class DrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     grace_seconds: Seconds = 300
 
 
-class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The pods' metrics on /metrics.
-
-    expire_seconds: a pod that has sent nothing for this long is taken off the page.
-    max_series_per_pod: further series of a pod are refused, and counted.
-    """
-
-    expire_seconds: PositiveSeconds = 60
-    max_series_per_pod: int = 10_000
-
-    def __post_init__(self) -> None:
-        if self.max_series_per_pod < 1:
-            raise ValueError("max_series_per_pod: would refuse every series. Write 1 or more")
-
-
 class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole of aggregator.yaml.
 
@@ -138,7 +123,6 @@ class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     routes: tuple[RouteConfig, ...] = ()
     marks: MarksConfig = MarksConfig()
     drain: DrainConfig = DrainConfig()
-    metrics: MetricsConfig = MetricsConfig()
     log_level: Level = "info"
 
 

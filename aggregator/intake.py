@@ -9,7 +9,7 @@ before the journal says that it is on disk.
 import math
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from aggregator.core.checks import fault_of_frame, fault_of_request
 from aggregator.core.pace import Pace
 from aggregator.debtors import Debtors, Speaker, UnknownSpeakerError
 from aggregator.journal import Appended, Journal, JournalDownError, Submission
+from aggregator.lives import Lives
 from aggregator.metrics import IntakeMetrics
 from towline.plumbing.errors import RetryableError
 from towline.plumbing.kill_points import kill_point
@@ -55,6 +56,7 @@ class Intake:
     pace: Pace
     metrics: IntakeMetrics
     page: SnapshotPage | None = None
+    lives: Lives = field(default_factory=Lives)
     clock: Callable[[], float] = time.monotonic
     leaving: bool = False
 
@@ -108,7 +110,7 @@ class Intake:
             said = decode_request(body, BlocksRequest)
             speaker = self.debtors.speaker(said.pod)
             self.pace.count(speaker.pod.uid, self.clock())
-            if said.journal != self.journal.journal_id:
+            if said.journal != self.journal.journal_id or not self.lives.may_write(speaker.pod.uid, said.run):
                 return _json(await self._rows_of(speaker.pod.uid), Code.OTHER_JOURNAL)
             if (fault := fault_of_request(said)) is not None:
                 return self._error(*fault)
@@ -169,7 +171,10 @@ class Intake:
     async def _marks(self, request: web.Request) -> web.Response:
         uid = request.query.get("pod", "")
         if not uid:
-            return self._error(Code.UNREADABLE, "pod: is missing. Ask /v1/marks?pod=UID")
+            return self._error(Code.UNREADABLE, "pod: is missing. Ask /v1/marks?pod=UID&run=RUN")
+        run = request.query.get("run", "")
+        if run and self.lives.take_over(uid, run):
+            await self.journal.settle(())  # whatever the life before had handed in is in the rows that are told now
         return _json(await self._rows_of(uid))
 
     async def _rows_of(self, uid: str) -> MarksAnswer:

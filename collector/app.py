@@ -22,7 +22,7 @@ from collector.health import HealthServer, Page
 from collector.identity import PodIdentity, open_identity
 from collector.keeper import Keeper
 from collector.link import Link, Speaker
-from collector.memory import give_memory_back
+from collector.memory import tune_malloc
 from collector.metrics import CONTENT_TYPE, OwnMetrics
 from collector.readings import Readings
 from collector.sampling import Sampling
@@ -42,7 +42,7 @@ _log = structlog.get_logger()
 
 def run(config: CollectorConfig) -> int:
     """Ship until SIGTERM, then drain. Returns the exit code; raises ConfigError at start."""
-    give_memory_back()
+    tune_malloc()
     identity = open_identity(config.identity, config.podinfo_dir, config.state_dir)
     return serve(lambda stop: _Collector(config, identity).run(stop))
 

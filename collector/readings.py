@@ -78,8 +78,8 @@ class Readings:
             "truncated": custody.counters["lost_to_truncation_bytes"],
             "missing": custody.counters["missing_bytes"],
             "given_up": custody.counters["given_up_bytes"],
-            "unreadable": sum(stream.unreadable_bytes for stream in custody.streams.values()),
-            "left": sum(stream.lost_bytes for stream in custody.streams.values()),
+            "unreadable": custody.unreadable_bytes,
+            "left": custody.lost_bytes,
         }
         yield Reading(
             "collector_bytes_lost", "Bytes of files that no journal has and none will get, by reason.", lost, "reason"
@@ -87,7 +87,8 @@ class Readings:
         yield Reading(
             "collector_hole_bytes", "Bytes of holes in files: skipped, not lost.", {"": custody.counters["hole_bytes"]}
         )
-        yield Reading("collector_files", "Files that are tailed.", {"": len(custody.streams)}, counter=False)
+        tailed = sum(stream.key is not None and not stream.gone for stream in custody.streams.values())
+        yield Reading("collector_files", "Files that are tailed.", {"": tailed}, counter=False)
         yield Reading(
             "collector_unstored_bytes",
             "Bytes in tailed files that are not stored yet: the lag.",

@@ -125,7 +125,10 @@ class Shipper:
         answer = await self._asked(self.link.blocks(sent, goodbye=goodbye))
         if isinstance(answer, MarksAnswer):
             self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=True)
-            await self._take_up(answer)
+            if answer.journal == sent.journal:
+                await self.meet_once()  # another life of this collector spoke meanwhile: only who asks for the rows may write
+            else:
+                await self._take_up(answer)
             return False
         if isinstance(answer, Wait):
             self._note_wait(answer)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from collector.core.custody import sayable_path
 from collector.core.files import BYSTANDER, FileKey, Scan, Seen
 from collector.core.pressure import DELIVERED_BELOW, Backlog, GivenUp, Level, level_at, to_give_up
 from collector.core.stream import Stream
@@ -94,7 +95,7 @@ def _backlogs(
         if stream is None or size is None:
             continue
         is_unlinked = seen.key in unlinked
-        if is_unlinked or seen.matches == BYSTANDER or seen.path != stream.origin.path:
+        if is_unlinked or seen.matches == BYSTANDER or sayable_path(seen.path) != stream.origin.path:
             yield Backlog(stream.id, stream.epoch, stream.place, size, is_unlinked, seen.mtime_ns)
 
 

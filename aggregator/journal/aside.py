@@ -17,7 +17,7 @@ from aggregator.journal.books import load_books
 from aggregator.journal.damage import aside_path
 from aggregator.journal.faults import FILE_ERRORS
 from aggregator.journal.rows import Entry, entry_of_block
-from aggregator.journal.schema import check_seal
+from aggregator.journal.schema import check_seal, sealed_row
 from aggregator.journal.words import DamageError
 from towline.plumbing.errors import TowlineError
 from towline.wire.identity import Origin, Pod
@@ -104,13 +104,13 @@ class Aside:
         found = self._db.execute("SELECT body FROM blocks WHERE id=?", (entry.block_id,)).fetchone()
         if found is None or len(found[0]) != entry.size or zlib.crc32(found[0]) != entry.checksum:
             raise DamageError("blocks: a body does not match its checksum")
-        identity, origin = self._sealed("origins", entry.origin)
+        identity, origin = sealed_row(self._db, "origins", entry.origin)
         heard = self._db.execute("SELECT heard_unix_ns FROM pods WHERE id=?", (entry.pod,)).fetchone()
         return Salvaged(
             entry=entry,
             body=found[0],
             places=self._places(entry),
-            pod=msgspec.msgpack.decode(self._sealed("identities", identity)[1], type=Pod),
+            pod=msgspec.msgpack.decode(sealed_row(self._db, "identities", identity)[1], type=Pod),
             origin=msgspec.msgpack.decode(origin, type=Origin),
             heard_unix_ns=heard[0] if heard else 0,
         )
@@ -135,10 +135,3 @@ class Aside:
                 place = entry.start + entry.skip
             places[Debt(row[1], row[2])] = place
         return places
-
-    def _sealed(self, table: str, number: int) -> tuple[int, bytes]:
-        row = self._db.execute(f"SELECT * FROM {table} WHERE id=?", (number,)).fetchone()  # noqa: S608 - the name is our own
-        if row is None:
-            raise DamageError(f"{table}: a row is missing")
-        check_seal(row, table)
-        return row[1], row[2]

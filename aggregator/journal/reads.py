@@ -14,7 +14,7 @@ import msgspec
 from aggregator.core.records import OwedBlock
 from aggregator.journal.books import Queue, load_books
 from aggregator.journal.rows import ENTRY_COLUMNS, STREAM_COLUMNS, Entry, Row, entry_of, row_of
-from aggregator.journal.schema import check_seal, connect
+from aggregator.journal.schema import check_seal, connect, sealed_row
 from aggregator.journal.settle import kept_letters
 from aggregator.journal.words import DamageError, GapRecord, KeptLetter, StreamStatus
 from towline.wire.block import Delivered
@@ -107,21 +107,14 @@ class Reads:
         """The pod and origin of this number, as they were said. Raises DamageError."""
         found = self._origins.get(number)
         if found is None:
-            identity, body = self._sealed("origins", number)
+            identity, body = sealed_row(self.db, "origins", number)
             pod = self._pods.get(identity)
             if pod is None:
-                pod = _decode(self._sealed("identities", identity)[1], Pod)
+                pod = _decode(sealed_row(self.db, "identities", identity)[1], Pod)
                 _remember(self._pods, identity, pod)
             found = (pod, _decode(body, Origin))
             _remember(self._origins, number, found)
         return found
-
-    def _sealed(self, table: str, number: int) -> tuple[int, bytes]:
-        row = self.db.execute(f"SELECT * FROM {table} WHERE id=?", (number,)).fetchone()  # noqa: S608 - the name is our own
-        if row is None:
-            raise DamageError(f"{table}: a row is missing")
-        check_seal(row, table)
-        return row[1], row[2]
 
     def marks(self, pod_uid: str, now: float, unix_ns: int) -> tuple[tuple[WireRow, ...], int, float | None]:
         """All rows of a pod, the newest move of all, and how long ago it was heard (None: never), at `now` (running seconds)."""

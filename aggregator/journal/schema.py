@@ -16,7 +16,7 @@ from towline.plumbing.errors import ConfigError
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x746F776C  # "towl"
-PAGE_BYTES = 8192  # measured: docs/design/journal.md
+PAGE_BYTES = 4096  # measured: docs/design/journal.md
 
 # AUTOINCREMENT where others remember the number: it must never mean somebody else.
 # Bodies stand alone: a page of bookkeeping never carries one, and settling never rewrites one. `stop` is the frame's `end` (a word of SQL).
@@ -64,6 +64,15 @@ def check_seal(values: tuple[Any, ...], table: str) -> None:
         whole = False
     if not whole:
         raise DamageError(f"{table}: a row does not match its checksum")
+
+
+def sealed_row(db: sqlite3.Connection, table: str, number: int) -> tuple[int, bytes]:
+    """Owner and body of a row of `identities` or `origins`. Raises DamageError."""
+    row = db.execute(f"SELECT * FROM {table} WHERE id=?", (number,)).fetchone()  # noqa: S608 - the name is our own
+    if row is None:
+        raise DamageError(f"{table}: a row is missing")
+    check_seal(row, table)
+    return row[1], row[2]
 
 
 def connect(path: Path, wal_limit_bytes: int) -> sqlite3.Connection:

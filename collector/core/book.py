@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from collector.core.files import FileKey, Peek, Position
-from collector.core.following import Candidate, Copy, Ended, Followed
+from collector.core.following import Broken, Candidate, Copy, Ended, Followed
 from collector.core.twins import Heads, carries, head_of, most_alike
 from towline.wire.identity import HEAD_BYTES
 
@@ -28,6 +28,7 @@ class Book:
         self.ended: deque[Ended] = deque(maxlen=ENDED_KEPT)
         self.heads = Heads()
         self.by_name: dict[str, set[str]] = {}  # streams by the path of their log
+        self.round = 0  # counts scans
         self.pending: set[str] = set()  # streams that wait for something, and are looked at in every round
 
     def follow(self, stream: Followed) -> None:
@@ -65,6 +66,12 @@ class Book:
         stream.head = head
         self.heads.add(head, stream.stream_id)
         return True
+
+    def break_off(self, stream: Followed, size: int) -> None:
+        """Note that the stream's file no longer holds what was read of it; `size` is the last it had before, as far as is known."""
+        if stream.broken is None:
+            stream.broken = Broken(self.round, size)
+            self.pending.add(stream.stream_id)
 
     def hand_over(self, stream: Followed, key: FileKey, *, keep_home: bool) -> None:
         """Let another file carry the stream, for the rest of its epoch (`keep_home`) or for good."""

@@ -16,6 +16,7 @@ from collector.core.twins import (
     convinces,
     ended_in,
     head_of,
+    holds_what_was_read,
     looks_like,
     most_alike,
 )
@@ -87,14 +88,30 @@ class Candidates:
             if end is None:
                 return [self.open(one.seen, now)]
             return self._name(one, end.stream_id, end.epoch, end.offset, now)
-        if one.caught_up_at is None and size >= twin.previous_size and size >= twin.offset:
-            one.caught_up_at = now
-        caught_up = one.caught_up_at is not None and now - one.caught_up_at >= REST_SECONDS
-        resting = caught_up or now - one.grew_at >= REST_SECONDS
-        if not resting or not twin.intact or twin.draining:
+        if not self._is_at_rest(one, twin, now) or not twin.intact or twin.draining:
+            return self._wait(one)
+        return self._decide_twin(one, twin, now)
+
+    def _decide_twin(self, one: Candidate, twin: Followed, now: float) -> list[Event]:
+        """It looks like a copy, it is finished, and its original is still there or was unlinked."""
+        if not holds_what_was_read(self._peek, twin):
+            self._book.break_off(twin, twin.previous_size)  # no read said so yet
             return self._wait(one)
         if twin.unlinked and convinces(one.seen, twin):
-            return self._name(one, twin.stream_id, twin.epoch, min(size, twin.size), now)
+            return self._name(one, twin.stream_id, twin.epoch, min(one.seen.size, twin.size), now)
+        return self._own(one, now)
+
+    @staticmethod
+    def _is_at_rest(one: Candidate, twin: Followed, now: float) -> bool:
+        """True if it stopped growing, or grows on although it is as long as its original: a copy would have ended there."""
+        size = one.seen.size
+        if one.caught_up_at is None and size >= max(twin.previous_size, twin.offset):
+            one.caught_up_at = now
+        caught_up = one.caught_up_at is not None and now - one.caught_up_at >= REST_SECONDS
+        return caught_up or now - one.grew_at >= REST_SECONDS
+
+    def _own(self, one: Candidate, now: float) -> list[Event]:
+        """No copy, or one that is asked for by its name: a stream of its own. Other names were only looked at as copies."""
         return [self.open(one.seen, now)] if one.seen.matches != BYSTANDER else self._settle(one)
 
     def _decide_packed(self, one: Candidate, now: float, positions: Mapping[str, Position]) -> list[Event]:
@@ -115,7 +132,7 @@ class Candidates:
         end = ended_in(self._peek, key, length, self._book.ended, packed=True)
         if end is not None:
             return self._name(one, end.stream_id, end.epoch, length, now)
-        return [self.open(one.seen, now)] if one.seen.matches != BYSTANDER else self._settle(one)
+        return self._own(one, now)
 
     def _came_back(self, seen: Seen) -> bool:
         """True if the file was a stream until it went away."""

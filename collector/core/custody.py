@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from collector.core.files import (
     Copied,
     Event,
@@ -20,9 +22,11 @@ from collector.core.files import (
 )
 from collector.core.stream import Held, Stream
 from towline.wire.block import BlocksAnswer, Delivered, Frame, MarksAnswer, Row
+from towline.wire.identity import Origin
 
 CHANGES_WITHIN_SECONDS = 600.0
 CHANGES_HELD = 3  # more changes of journal than this, at one address and within that time: hold
+ENDED_KEPT = 512  # streams that are gone and delivered: as many as the tail remembers the contents of
 MAX_FRAMES = 1024  # of one request: a journal takes 4096
 FRAME_BYTES = 256  # about what a frame weighs without its body
 
@@ -58,7 +62,6 @@ class Custody:
     journal: str = ""  # "": none met yet
     since: int = 0
     streams: dict[str, Stream] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)  # name of a copy by itself -> the stream it belongs to
     changes: list[float] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     turn: int = 0
@@ -87,7 +90,6 @@ class Custody:
         rows: dict[str, list[Row]] = {}
         for row in marks.rows:
             rows.setdefault(row.stream, []).append(row)
-            self.aliases.update(dict.fromkeys(row.aliases, row.stream))
         given_up = 0
         for stream_id in {**self.streams, **rows}:
             given_up += self._adopt(stream_id, rows.get(stream_id, []))
@@ -110,12 +112,10 @@ class Custody:
             case Opened():
                 self._opened(event)
             case Inherited():
-                stream = self._attached(event)
-                stream.inherit(event.key, event.alias)
-                self.aliases[event.alias] = event.stream_id
+                self._attached(event).inherit(event.key, event.alias)
             case Copied():
-                self.streams[event.stream_id].name_copy(event.epoch, event.alias)
-                self.aliases[event.alias] = event.stream_id
+                if event.stream_id in self.streams:  # one that ended long ago is forgotten here
+                    self.streams[event.stream_id].name_copy(event.epoch, event.alias)
             case Truncated():
                 self.counters["lost_to_truncation_bytes"] += event.lost_bytes_at_least
                 self.streams[event.stream_id].truncated(event.key, event.lost_bytes_at_least)
@@ -123,6 +123,25 @@ class Custody:
                 self.counters["missing_bytes"] += event.size_bytes
             case Gone():
                 self.streams[event.stream_id].gone = True
+                self._forget_ended()
+
+    def _forget_ended(self) -> None:
+        """A pod that rotates for months has no end of streams: of those that are over only the newest are kept."""
+        over = [stream for stream in self.streams.values() if stream.is_over]
+        for stream in over[:-ENDED_KEPT]:
+            self.counters["lost_bytes"] += stream.lost_bytes
+            self.counters["unreadable_bytes"] += stream.unreadable_bytes
+            del self.streams[stream.id]
+
+    @property
+    def lost_bytes(self) -> int:
+        """Read or stored once, in no journal that we believe in, and on no volume any more."""
+        return self.counters["lost_bytes"] + sum(stream.lost_bytes for stream in self.streams.values())
+
+    @property
+    def unreadable_bytes(self) -> int:
+        """Refused twice by the journal as unreadable."""
+        return self.counters["unreadable_bytes"] + sum(stream.unreadable_bytes for stream in self.streams.values())
 
     def _opened(self, event: Opened) -> None:
         new = event.stream_id not in self.streams
@@ -133,7 +152,8 @@ class Custody:
 
     def _attached(self, event: Opened | Inherited) -> Stream:
         stream = self.streams.setdefault(event.stream_id, Stream(id=event.stream_id))
-        stream.origin, stream.head_bytes, stream.gone, stream.said_gone = event.origin, event.head_bytes, False, False
+        stream.origin, stream.head_bytes = _sayable(event.origin), event.head_bytes
+        stream.gone = stream.said_gone = False
         return stream
 
     def positions(self) -> Mapping[str, Position]:
@@ -214,6 +234,16 @@ class Custody:
             for stream in self.streams.values()
             if not (stream.gone and stream.said_gone) and (stream.delivered or stream.epoch)
         )
+
+
+def _sayable(origin: Origin) -> Origin:
+    r"""A file name may be no UTF-8, which the wire is: such bytes travel as `\xff`."""
+    return msgspec.structs.replace(origin, path=sayable_path(origin.path))
+
+
+def sayable_path(path: str) -> str:
+    """A path as os.scandir gave it, as it travels."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _weight_bytes(frame: Frame) -> int:

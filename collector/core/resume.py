@@ -42,7 +42,7 @@ class Resume:
         if seen is None and (row is None or row.gone):
             return []
         path = row.path if row is not None and row.path else seen.path if seen is not None else ""
-        root = self._naming.globs.root_over(path) if seen is None else seen.key.root
+        root = self._root_of(path) if seen is None else seen.key.root
         if root is None:
             return []  # its folder is not watched any more
         over = (
@@ -71,6 +71,11 @@ class Resume:
         if seen is None:
             return []
         return [Opened(name, key, origin, position.epoch, position.offset, head_bytes)]
+
+    def _root_of(self, path: str) -> str | None:
+        """The watched folder that a path lies in; for a row without one any: its print finds it."""
+        globs = self._naming.globs
+        return globs.root_over(path) if path else next(iter(globs.roots), None)
 
     def _remember_ended(self, by_name: Mapping[str, Seen]) -> None:
         """Contents that are complete, and files that are known to be copies of a part of them."""

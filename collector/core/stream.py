@@ -65,6 +65,11 @@ class Stream:
         return self.held[self.epoch].delivered
 
     @property
+    def is_over(self) -> bool:
+        """Nothing is left to read, to say, or to wait for."""
+        return self.gone and self.said_gone and not self.queue and not self.waiting_bytes
+
+    @property
     def waiting_bytes(self) -> int:
         """Stored and not delivered, of all epochs."""
         return sum(held.stored - held.delivered for held in self.held.values())

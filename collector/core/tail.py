@@ -18,11 +18,11 @@ from collector.core.files import (
     Seen,
     Unlinked,
 )
-from collector.core.following import Broken, Followed
+from collector.core.following import Followed
 from collector.core.globs import Globs
 from collector.core.naming import Naming
 from collector.core.present import Present
-from collector.core.pressure import Backlog, Level
+from collector.core.pressure import Level
 from collector.core.resume import Resume
 from collector.core.twins import NO_PROOF, carries
 from towline.wire.block import Row
@@ -50,12 +50,11 @@ class Tail:
         self._candidates = Candidates(self._book, self._naming)
         self._resume: Resume | None = Resume(self._book, self._naming, rows)
         self._endings = Endings(self._book, self._naming)
-        self._round = 0
         self.release_at: Level = "delivered"  # when an unlinked file may be let go
 
     def observe(self, now: float, scan: Scan, positions: Mapping[str, Position]) -> list[Event]:
         """Take one scan, and say what follows. No read may lie between the scan and this: a size older than a position misleads."""
-        self._round += 1
+        self._book.round += 1
         changes = self._present.take(scan)
         events: list[Event] = []
         if self._resume is not None:
@@ -75,7 +74,7 @@ class Tail:
         """A read found other bytes before its offset than were there: the next scans look for a copy, then the epoch is over."""
         stream = self._book.streams.get(stream_id)
         if stream is not None:
-            self._break(stream, stream.previous_size)
+            self._book.break_off(stream, stream.previous_size)
 
     def size_of(self, stream_id: str) -> int | None:
         """Readable bytes of the file that carries the stream, as last seen; None where it is not to be read now.
@@ -104,30 +103,6 @@ class Tail:
         """Bytes in files that may be copies and wait: a drain that ends before they are decided leaves them behind."""
         waiting = (self._book.candidates[key] for key in self._book.questions)
         return sum(one.seen.size for one in waiting if one.announced)
-
-    @property
-    def used_bytes(self) -> int:
-        """Bytes of all files that were seen, unlinked ones that are still open included (pressure.py)."""
-        return sum(seen.size for seen in self._present.files.values())
-
-    def backlogs(self, positions: Mapping[str, Position]) -> list[Backlog]:
-        """Rotated and unlinked files with bytes that are not stored: what may be given up when the volume is full (pressure.py)."""
-        backlogs = []
-        for stream in self._book.streams.values():
-            position = positions.get(stream.stream_id)
-            if (
-                position is None
-                or position.epoch != stream.epoch
-                or position.stored >= stream.size
-                or not stream.intact
-            ):
-                continue
-            if stream.unlinked or stream.path != stream.origin.path:
-                one = Backlog(
-                    stream.stream_id, stream.epoch, position.stored, stream.size, stream.unlinked, stream.mtime_ns
-                )
-                backlogs.append(one)
-        return backlogs
 
     # One file.
 
@@ -159,7 +134,7 @@ class Tail:
         before = stream.size
         stream.previous_size, stream.size, stream.mtime_ns, stream.changed_at = before, seen.size, seen.mtime_ns, now
         if broken or not self._book.note_head(stream):
-            self._break(stream, before)
+            self._book.break_off(stream, before)
 
     def _contradicts(self, stream: Followed, seen: Seen) -> bool:
         """True if the file cannot be what was read of it: it shrank, or was rewritten where no read would notice in time.
@@ -174,11 +149,6 @@ class Tail:
         if stream.position.print in NO_PROOF:
             return seen.size < offset
         return not carries(self._peek, stream.key, offset, stream.position.print)
-
-    def _break(self, stream: Followed, size: int) -> None:
-        if stream.broken is None:
-            stream.broken = Broken(self._round, size)
-            self._book.pending.add(stream.stream_id)
 
     def _vanished(self, seen: Seen, now: float) -> None:
         stream = self._book.carriers.get(seen.key)
@@ -220,7 +190,7 @@ class Tail:
     def _ending(self, stream: Followed, now: float) -> list[Event]:
         if stream.broken is not None:
             # The copy may have been made after its folder was listed, or measured before it was finished: one more scan shows it.
-            return self._endings.truncated(stream) if self._round > stream.broken.round else []
+            return self._endings.truncated(stream) if self._book.round > stream.broken.round else []
         if stream.vanished_at is not None:
             return self._endings.vanished(stream, now)
         if stream.draining:

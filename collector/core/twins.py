@@ -83,13 +83,13 @@ def looks_like(peek: Peek, key: FileKey, size: int, stream: Followed) -> bool:
 
     While that file is intact the two are compared at the end of the shorter; afterwards by what is remembered of it.
     """
-    if not stream.intact or stream.draining or not _holds_what_was_read(peek, stream):
+    if not stream.intact or stream.draining or not holds_what_was_read(peek, stream):
         return carries_some(peek, key, size, stream)
     wanted = peek.print_at(stream.key, size)
     return wanted is not None and peek.print_at(key, size) == wanted
 
 
-def _holds_what_was_read(peek: Peek, stream: Followed) -> bool:
+def holds_what_was_read(peek: Peek, stream: Followed) -> bool:
     """True if the file is now what the scan saw: a truncation since then will show in the next one only."""
     size = peek.length(stream.key)
     if size is None or size < stream.size:

@@ -17,7 +17,7 @@ from collector.sources import statx
 from collector.sources.descriptors import Descriptors, Held, raise_limit
 from collector.sources.folders import NotRegularError, Refusals, open_file, opened_folder
 from collector.sources.packed import MAGIC, DamagedError, Unpacker
-from collector.sources.reader import print_before, read_piece
+from collector.sources.reader import gap_at_start, print_before, read_piece
 from collector.sources.scanner import Scanner
 
 SCAN_SECONDS = 1.0  # with inotify a scan only finds what the kernel did not say
@@ -241,15 +241,17 @@ class FileTail:
         matches = print_there is not None and order.expected_print in (None, print_there)
         before = unpacker.window
         data = unpacker.read(order.offset, order.max_bytes) if matches else b""
+        gap = gap_at_start(order.offset, data)
         return ReadResult(
             order.stream_id,
             order.epoch,
             order.offset,
-            data,
+            b"" if gap else data,
             matches,
             size,
             found.st_mtime_ns,
-            at_end=order.offset + len(data) >= size,
+            at_end=order.offset + (gap or len(data)) >= size,
+            hole_bytes=gap,
             before=before,
         )
 

@@ -43,7 +43,9 @@ def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> P
     before, data = _read_both(fd, offset, wanted, scratch)
     if order.expected_print is not None and print_of(before) != order.expected_print:
         return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
-    if sparse and data and offset + len(data) < size:
+    if first_gap := gap_at_start(offset, data):
+        data, hole = b"", first_gap
+    elif sparse and data and offset + len(data) < size:
         data, hole = _without_last_nuls(fd, offset, size, data)
     return Piece(data, print_matches=True, size=size, mtime_ns=mtime_ns, hole_bytes=hole, before=before)
 
@@ -58,6 +60,14 @@ def _read_both(fd: int, offset: int, wanted: int, scratch: bytearray | None) -> 
             return _widened(fd, offset, bytes(before)), scratch
     both = os.pread(fd, before_bytes + wanted, offset - before_bytes)
     return _widened(fd, offset, both[:before_bytes]), both[before_bytes:]
+
+
+def gap_at_start(offset: int, data: bytes | bytearray) -> int:
+    """How many NULs a file begins with, if it begins so: it was truncated, and a writer who does not append wrote on where it was.
+
+    In its first page such a gap is no hole to the file system.
+    """
+    return _length_of_nuls(data) if offset == 0 and data.startswith(b"\0\0") else 0
 
 
 def print_before(fd: int, offset: int) -> str | None:
@@ -99,8 +109,13 @@ def _without_last_nuls(fd: int, offset: int, size: int, data: bytes | bytearray)
 
 def _first_letter(fd: int, data_at: int, size: int) -> int:
     """Where the writing goes on after a hole: NULs at the beginning of its first page belong to the gap."""
-    page = os.pread(fd, min(PAGE_BYTES, size - data_at), data_at)
-    return data_at + len(page) - len(page.lstrip(b"\0"))
+    return data_at + _length_of_nuls(os.pread(fd, min(PAGE_BYTES, size - data_at), data_at))
+
+
+def _length_of_nuls(data: bytes | bytearray) -> int:
+    """How many NULs `data` begins with, but for one that is the upper half of a UTF-16BE letter."""
+    length = len(data) - len(data.lstrip(b"\0"))
+    return length - 1 if length % 2 and data[length + 1 : length + 2] == b"\0" else length
 
 
 def _seek(fd: int, offset: int, whence: int, size: int) -> int:

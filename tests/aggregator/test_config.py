@@ -43,7 +43,6 @@ def test_the_defaults_are_those_of_the_design(tmp_path):
     assert (config.journal.path, config.journal.max_bytes) == ("/var/lib/towline/journal.db", 2 << 30)
     assert (config.auth.mode, config.auth.token_files, config.routes) == ("none", (), ())
     assert (config.marks.keep, config.drain.grace_seconds) == (7 * 86400, 300)
-    assert (config.metrics.expire_seconds, config.metrics.max_series_per_pod) == (60, 10_000)
 
 
 def test_sizes_and_durations_are_read_in_units(tmp_path):
@@ -73,7 +72,7 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
     [
         (
             "http: {}",
-            "sinks: is missing. Add it. Options of the file: http, journal, auth, sinks, routes, marks, drain, metrics, log_level",
+            "sinks: is missing. Add it. Options of the file: http, journal, auth, sinks, routes, marks, drain, log_level",
         ),
         ("sinks: {}", "sinks: names no destination. Add one, such as out: {type: file, path: /data/{pod}.jsonl}"),
         ("sinks: {out: {type: papr}}", "sinks.out: unknown type 'papr'. Did you mean paper? Use one of: paper"),
@@ -123,10 +122,6 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
             "sinks.out.key_file: there is no file /no/k. Mount it, or correct the path",
         ),
         (SMALLEST + "http: {listen: 8080}", "http.listen: expected text, got a number. Put it in quotes"),
-        (
-            SMALLEST + "metrics: {max_series_per_pod: 0}",
-            "metrics.max_series_per_pod: would refuse every series. Write 1 or more",
-        ),
     ],
 )
 def test_what_cannot_work_is_refused(tmp_path, text, problem):
@@ -161,7 +156,7 @@ def test_the_base_configuration_names_every_option_with_its_default(tmp_path):
     whole = whole_base(tmp_path)
     config = load_config(whole, AggregatorConfig, {})
     written = msgspec.yaml.decode(whole.read_bytes())
-    sections = ("http", "journal", "auth", "marks", "drain", "metrics")
+    sections = ("http", "journal", "auth", "marks", "drain")
     pairs = [(written, config), (written["routes"][0], config.routes[0])]
     pairs += [(written[name], getattr(config, name)) for name in sections]
     for values, struct in pairs:

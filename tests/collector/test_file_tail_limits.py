@@ -1,9 +1,11 @@
 import os
 import shutil
 import socket
+from dataclasses import replace
 
 import pytest
 
+from collector.core.files import ReadOrder
 from tests.collector.tailing import desk_with, lines_of, numbered
 
 
@@ -113,3 +115,59 @@ def test_an_unchanged_scan_hands_out_the_same_values(desk):
     desk.round()
     before, after = desk.files.scan(), desk.files.scan()
     assert all(one is other for one, other in zip(before.files, after.files, strict=True))
+
+
+def test_a_gap_inside_the_first_page_is_told_and_not_read(desk):
+    desk.write("x.log", b"\0" * 65 + b"line\n")
+    desk.rounds(3)
+    assert (desk.lines, desk.hole_bytes) == ([b"line"], 65)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+@pytest.mark.parametrize("gap", [0, 100, 200_000])
+def test_utf_16_behind_a_gap_begins_with_a_whole_letter(desk, encoding, gap):
+    with desk.path("x.log").open("wb") as writer:
+        writer.seek(gap)
+        writer.write("line\n".encode(encoding))
+    desk.rounds(3)
+    (content,) = desk.content.values()
+    assert (bytes(content).decode(encoding), desk.hole_bytes) == ("line\n", gap)
+
+
+def test_a_read_that_only_compares_returns_no_data(desk):
+    desk.write("x.log", numbered(0, 3))
+    desk.round()
+    ((stream, at),) = desk.positions.items()
+    order = ReadOrder(stream, desk.keys[stream], 0, at.offset, at.print, 0)
+    (result,) = desk.files.read([order])
+    assert (result.data, result.print_matches, result.at_end) == (b"", True, True)
+    (result,) = desk.files.read([replace(order, expected_print="another")])
+    assert not result.print_matches
+
+
+def test_a_file_that_is_closed_is_opened_again_only_if_it_is_the_same(desk):
+    desk.write("x.log", numbered(0, 3))
+    desk.round()
+    ((stream, at),) = desk.positions.items()
+    order = ReadOrder(stream, desk.keys[stream], 0, at.offset, at.print, 100)
+    desk.files.keep_only(set())
+    assert desk.files.read([order])[0].error == ""
+    desk.files.keep_only(set())
+    desk.path("x.log").rename(desk.path("kept"))
+    desk.write("x.log", numbered(3, 3))
+    assert desk.files.read([order])[0].error == "vanished"
+
+
+def test_an_error_of_one_file_is_no_reason_to_stop(desk):
+    desk.write("x.log", numbered(0, 3))
+    desk.round()
+    ((stream, at),) = desk.positions.items()
+    nowhere = replace(desk.keys[stream], inode=1)
+    orders = [ReadOrder("a", nowhere, 0, 0, None, 10), ReadOrder(stream, desk.keys[stream], 0, 0, at.print, 0)]
+    assert [result.error for result in desk.files.read(orders)] == ["vanished", ""]
+
+
+def test_very_many_files_are_scanned_less_often(desk):
+    assert desk.files.pause_seconds == 1.0
+    desk.files._scan_cost_seconds = 0.02
+    assert desk.files.pause_seconds == 2.0

@@ -1,6 +1,7 @@
 """Everything an app, a log rotator and a restart may do to real files, in any order: every line exactly once."""
 
 import gzip
+import os
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Rotator(RuleBasedStateMachine):
         self.desk = None
         self.written = 0
         self.generations = []  # suffixes of the rotated logs, youngest first
-        self.seen = set()  # of those, the ones that a round has seen
+        self.read = set()  # of those, the ones that a round could read: what is compressed before is lost to `*.log`
 
     @initialize(pattern=st.sampled_from(["*.log", "*.log*"]), text=st.sampled_from(["line", "l"]))
     def begin(self, pattern, text):
@@ -35,7 +36,8 @@ class Rotator(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.3, 1.0, 3.0]))
     def time_passes(self, seconds):
         self.desk.round(seconds)
-        self.seen |= set(self.generations)
+        if self.desk.reads:
+            self.read |= set(self.generations)
 
     @rule(reads=st.booleans())
     def reading_is_allowed_or_not(self, reads):
@@ -53,28 +55,46 @@ class Rotator(RuleBasedStateMachine):
     @precondition(
         lambda self: self.desk and self.desk.path("x.log").exists() and self.desk.path("x.log").stat().st_size
     )
-    @rule()
-    def the_log_is_copied_and_truncated(self):
+    @rule(appends=st.booleans())
+    def the_log_is_copied_and_truncated(self, appends):
+        """A writer that does not append writes on where it was, behind a hole."""
         suffix = str(len(self.generations) + 1)
+        size = self.desk.path("x.log").stat().st_size
         copytruncate(self.desk, "x.log", f"x.log.{suffix}")
+        if not appends:
+            os.truncate(self.desk.path("x.log"), size)
         self.generations.insert(0, suffix)
 
-    @precondition(lambda self: [one for one in self.generations if one in self.seen and not one.endswith("gz")])
+    @precondition(lambda self: self.desk and self.desk.path("x.log").exists() and self.desk.reads)
+    @rule()
+    def the_log_is_unlinked_after_it_was_read(self):
+        self.desk.rounds(3, 3.0)
+        self.desk.path("x.log").unlink()
+
+    @precondition(lambda self: [one for one in self.generations if one in self.read and not one.endswith("gz")])
     @rule(data=st.data())
     def a_rotated_log_is_compressed(self, data):
-        plain = [one for one in self.generations if one in self.seen and not one.endswith("gz")]
+        plain = [one for one in self.generations if one in self.read and not one.endswith("gz")]
         suffix = data.draw(st.sampled_from(plain))
         path = self.desk.path(f"x.log.{suffix}")
         self.desk.path(f"x.log.{suffix}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
         self.generations[self.generations.index(suffix)] = f"{suffix}.gz"
-        self.seen.add(f"{suffix}.gz")
+        self.read.add(f"{suffix}.gz")
 
     @rule()
     def the_collector_is_killed(self):
         self.desk.start()
 
     def teardown(self):
+        try:
+            self.judge()
+        finally:
+            if self.desk is not None:
+                self.desk.close()
+            self.scratch.cleanup()
+
+    def judge(self):
         if self.desk is not None:
             self.desk.reads = True
             self.desk.rounds(8, 3.0)
@@ -82,8 +102,6 @@ class Rotator(RuleBasedStateMachine):
             assert sorted(set(written) - set(lines)) == []
             assert lines == written
             assert not [event for event in self.desk.kinds(Missing) if event.size_bytes]
-            self.desk.close()
-        self.scratch.cleanup()
 
 
 TestRotator = Rotator.TestCase

@@ -12,7 +12,6 @@ from collector.core.files import (
     Unlinked,
     Waiting,
 )
-from collector.core.pressure import Backlog
 from collector.core.tail import IDLE_SECONDS, Tail
 from tests.collector.tailing import numbered
 from tests.model.disk import ROOT, Disk
@@ -369,20 +368,6 @@ def test_many_streams_are_told_from_a_new_file_by_its_head_alone():
     eye.disk.append(LIVE, b"nothing like the others\n")
     assert kinds(eye.look()) == [Opened]
     assert looks == []
-
-
-def test_what_may_be_given_up_under_pressure_is_rotated_or_unlinked_and_not_stored():
-    eye = Eye()
-    name, key = eye.follow_live()
-    eye.has_read(name, key, len(TEXT), stored=100)
-    assert eye.tail.backlogs(eye.positions) == []
-    eye.disk.rename(LIVE, COPY)
-    eye.look()
-    assert eye.tail.backlogs(eye.positions) == [Backlog(name, 0, 100, len(TEXT), False, 1)]
-    eye.disk.unlink(COPY)
-    eye.look()
-    assert eye.tail.backlogs(eye.positions) == [Backlog(name, 0, 100, len(TEXT), True, 1)]
-    assert eye.tail.used_bytes == len(TEXT)
 
 
 def test_what_waits_is_said_so_that_a_drain_can_wait_for_it():

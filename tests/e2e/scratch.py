@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tests.e2e.judge import Verdict, judge, parse_line, read_records, read_summary
-from tests.e2e.procs import Deployment, Service, wait_until
+from tests.e2e.procs import Deployment, Service, fetch, wait_until
 from tests.e2e.writer import Writer, summary_of
 
 T = TypeVar("T")
@@ -97,6 +98,10 @@ class Stage(Deployment):
     def wait_delivered(self, size_bytes: int, timeout_seconds: float = ARRIVAL_SECONDS) -> None:
         """Until the journal says that so many bytes, of all streams together, are delivered."""
         wait_until(lambda: self.delivered_bytes() >= size_bytes, timeout_seconds, f"{size_bytes} bytes delivered")
+
+    def status(self) -> dict[str, Any]:
+        """The aggregator's /status."""
+        return json.loads(fetch(f"{self.aggregator_url}/status")[1])
 
     def append(self, name: str, content: bytes) -> Path:
         path = self.logs / name

@@ -56,7 +56,7 @@ class Disk:
         return {instance.key: instance for instance in self.paths.values()} | self.open
 
     def scan(self):
-        self.open = {key: inst for key, inst in self.instances().items()}
+        self.open = self.instances()
         named = {instance.key for instance in self.paths.values()}
         files = [self._seen(instance, path) for path, instance in sorted(self.paths.items())]
         unlinked = [instance for key, instance in self.open.items() if key not in named]

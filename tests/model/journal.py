@@ -21,6 +21,7 @@ class ModelJournal:
     def __init__(self, name):
         self.name = name
         self.rows: dict[tuple[str, int], StreamRow] = {}
+        self.paths: dict[str, str] = {}
         self.aliases: dict[str, set[str]] = {}
         self.owed: list[Block] = []
         self.appended: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -28,6 +29,7 @@ class ModelJournal:
         self.moves: dict[tuple[str, int], tuple[int, int]] = {}  # row -> (delivered, change number)
         self.changes = 0
         self.heard = -1
+        self.run = ""  # the life that may write
         self.log: list[Block] = []  # every block ever appended, for the judge
 
     def delivered(self, key):
@@ -39,7 +41,8 @@ class ModelJournal:
             (row for (name, _), row in self.rows.items() if name == stream), key=lambda row: row.epoch, default=None
         )
 
-    def marks(self):
+    def marks(self, run=""):
+        self.run = run or self.run
         rows = [
             Row(
                 stream=s,
@@ -55,10 +58,11 @@ class ModelJournal:
         ]
         return MarksAnswer(journal=self.name, rows=tuple(rows), until=self.changes)
 
-    def take(self, sent, now):
-        """A whole request; None where it names another journal (421)."""
+    def take(self, sent, run, now):
+        """A whole request; None where it names another journal, or comes from a life that is over (421)."""
         self.heard = now
-        if sent.journal != self.name:
+        self.run = self.run or run
+        if sent.journal != self.name or run != self.run:
             return None
         answers = tuple(self._one(frame) for frame in sent.frames)
         self._note_moves()
@@ -72,6 +76,7 @@ class ModelJournal:
         verdict = compare(frame, self.rows.get(key), self.newest(frame.stream))
         if verdict.code == Code.STORED:
             self.rows[key] = verdict.row
+            self.paths[frame.stream] = frame.origin.path
             if frame.alias:
                 self.aliases.setdefault(frame.stream, set()).add(frame.alias)
             for gap in (verdict.base_gap, verdict.gap):

@@ -40,9 +40,9 @@ class Protocol(RuleBasedStateMachine):
         self.world.deliver(peer, index)
 
     @precondition(lambda self: self.world.stray)
-    @rule(index=st.integers(0, 50), peer=st.integers(0, 1))
-    def an_old_request_arrives_again(self, index, peer):
-        self.world.arrive_again(index, peer)
+    @rule(index=st.integers(0, 50))
+    def an_old_request_arrives_again(self, index):
+        self.world.arrive_again(index)
 
     @precondition(lambda self: self.world.met)
     @rule()

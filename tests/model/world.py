@@ -5,12 +5,11 @@ What may be lost and what may come twice is kept beside it, line by line, so tha
 
 from collector.core.custody import Custody
 from collector.core.tail import Tail
-
 from tests.model.disk import ROOT, Disk
 from tests.model.journal import ModelJournal
 from towline.wire.block import Frame, MarksAnswer
 from towline.wire.codec import checksum_of
-from towline.wire.identity import Origin, PRINT_WINDOW_BYTES, print_of
+from towline.wire.identity import PRINT_WINDOW_BYTES, Origin, print_of
 
 WINDOW_BYTES = 64
 LIVE = f"{ROOT}/x.log"
@@ -38,6 +37,10 @@ class World:
         self.start()
 
     # The collector.
+
+    @property
+    def run(self):
+        return f"life {self.lives}"
 
     def start(self):
         self.lives += 1
@@ -131,27 +134,33 @@ class World:
         self.now += 0.1
         if not self.met:
             self.journal.heard = self.now
-            self.meet(self.journal.marks())
+            self.meet(self.journal.marks(self.run))
             return
         sent = self.custody.request(1 << 20)
         if fate == "lost":
             return
         if fate in ("repeated", "late"):
-            self.stray.append(sent)
+            self.stray.append((sent, self.run, self.peer))
         if fate == "late":
             return
-        answer = self.journal.take(sent, self.now)
+        answer = self.journal.take(sent, self.run, self.now)
         if fate == "reply_lost":
             return
         if answer is None:
-            self.meet(self.journal.marks())
+            self.meet(self.journal.marks(self.run))
         else:
             self.custody.answered(sent, answer)
 
-    def arrive_again(self, index, peer):
-        """A stray request reaches a peer, and its answer comes back: custody follows it only if it is still the newest request."""
-        sent = self.stray.pop(index % len(self.stray))
-        answer = self.journals[peer].take(sent, self.journals[peer].heard)
+    def arrive_again(self, index):
+        """A stray request reaches the peer it was sent to, and its answer comes back: custody follows it only if it is still the newest request."""
+        sent, run, peer = self.stray.pop(index % len(self.stray))
+        journal = self.journals[peer]
+        known = len(journal.log)
+        answer = journal.take(sent, run, journal.heard)
+        if answer is not None and journal.name != self.custody.journal:
+            # Under way when its journal was left: what it brings there is sent to the next one, too.
+            for block in journal.log[known:]:
+                self.twice_allowed.update(block.bytes.splitlines(keepends=True))
         if answer is not None:
             self.custody.answered(sent, answer)
 

@@ -25,7 +25,7 @@ COLLECTOR_KEYS = frozenset(
         "window_bytes",
         "partial_line_seconds",
     }
-    | {"exit_code_on_loss", "identity", "podinfo_dir"}
+    | {"exit_code_on_loss", "identity", "metrics", "podinfo_dir"}
 )
 AGGREGATOR_KEYS = frozenset({"journal", "auth", "sinks", "routes", "marks"})
 

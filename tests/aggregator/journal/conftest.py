@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.aggregator.journal.world import Clock, open_journal
+from tests.aggregator.journal.world import Clock, audit, open_journal
 
 
 @pytest.fixture
@@ -24,6 +24,8 @@ async def opened(tmp_path, clock):
     yield open_one
     for journal in journals:
         await journal.close()
+    if journals:
+        audit(tmp_path)
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ async def live(folder, seed):
         while True:
             blocks = await take_all(journal, MAIN, f"uid-{number}")
             some = blocks[: chance.randint(0, 3)]
+            for block in some:
+                say("settling", block.stream, block.start, block.end)
             await journal.settle(done(some))
             for block in some:
                 say("settled", block.stream, block.start, block.end)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aggregator.journal.world import Clock, done, open_journal, raw, take_all
+from tests.aggregator.journal.world import Clock, audit, done, open_journal, raw, take_all
 from towline.plumbing.kill_points import ENVIRONMENT_KEY
 
 ROOT = Path(__file__).parents[3]
@@ -18,12 +18,14 @@ ROOT = Path(__file__).parents[3]
 
 class Promises:
     def __init__(self):
-        self.stored, self.settled, self.journals = defaultdict(int), set(), set()
+        self.stored, self.settling, self.settled, self.journals = defaultdict(int), set(), set(), set()
 
     def hear(self, line):
         match line.split():
             case ["stored", stream, mark]:
                 self.stored[stream] = max(self.stored[stream], int(mark))
+            case ["settling", stream, start, end]:
+                self.settling.add((stream, int(start), int(end)))
             case ["settled", stream, start, end]:
                 self.settled.add((stream, int(start), int(end)))
             case ["journal", name]:
@@ -65,6 +67,7 @@ async def check(folder, promises):
             assert row.delivered == min(starts, default=row.mark)
             assert all(raw(block) for block in blocks)
     await journal.close()
+    audit(folder)
 
 
 @pytest.mark.parametrize("point", ["journal.before_commit", "journal.after_commit"])
@@ -106,7 +109,7 @@ async def test_s5_after_an_fsync_that_failed_every_promise_is_kept_by_what_was_s
     for number in (1, 2, 3):
         blocks = await take_all(journal, uid=f"uid-{number}")
         assert all(raw(block) for block in blocks)
-        ranges = {(start, end) for stream, start, end in promises.settled if stream == f"s{number}"}
+        ranges = {(start, end) for stream, start, end in promises.settling if stream == f"s{number}"}
         reached = 0
         for start, end in sorted(ranges | {(block.start, block.end) for block in blocks}):
             assert start <= reached, "nothing is missing between what was settled and what is owed anew"

@@ -7,7 +7,18 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.aggregator.journal.world import MAIN, OTHER, Clock, done, frame, open_journal, pod, submission, take_all
+from tests.aggregator.journal.world import (
+    MAIN,
+    OTHER,
+    Clock,
+    audit,
+    done,
+    frame,
+    open_journal,
+    pod,
+    submission,
+    take_all,
+)
 
 STEPS = st.lists(
     st.one_of(
@@ -63,6 +74,7 @@ async def play(folder, steps):
         rows = (await journal.marks(collector.pod.uid)).rows
         assert {(row.stream, row.epoch): row.delivered for row in rows if row.delivered} == collector.knows
     await journal.close()
+    audit(folder)
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,9 +1,11 @@
 """A small world to journal: pods, streams whose bytes are known everywhere, and submissions of them."""
 
 import hashlib
+import sqlite3
 
 from aggregator.core.records import Debt
 from aggregator.journal import Journal, JournalFullError, Settlement, Share, Submission
+from aggregator.journal.books import load_books
 from towline.wire import codec
 from towline.wire.block import Frame
 from towline.wire.identity import Origin, Pod
@@ -93,3 +95,28 @@ async def append_until_full(journal, size, first=0):
         except JournalFullError:
             return number
     raise AssertionError("it never got full")
+
+
+def audit(folder):
+    """What must hold in every file between two transactions."""
+    db = sqlite3.connect(folder / "journal.db")
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert db.execute("SELECT block_id FROM entries EXCEPT SELECT id FROM blocks").fetchall() == []
+    assert db.execute("SELECT id FROM blocks EXCEPT SELECT block_id FROM entries").fetchall() == []
+    assert (
+        db.execute(
+            "SELECT 1 FROM entries e WHERE owing = 0 OR owing <> (SELECT count(*) FROM owed o WHERE o.block_id = e.block_id)"
+        ).fetchall()
+        == []
+    )
+    assert db.execute("SELECT block_id FROM owed EXCEPT SELECT block_id FROM entries").fetchall() == []
+    derived = "coalesce((SELECT start + skip FROM entries e WHERE e.row = s.id ORDER BY block_id LIMIT 1), s.mark)"
+    assert (
+        db.execute(f"SELECT stream, delivered, {derived} FROM streams s WHERE delivered <> {derived}").fetchall() == []
+    )
+    owed = "SELECT q.sink, sum(e.size), count(*) FROM owed o JOIN queues q ON q.id = o.queue JOIN entries e USING(block_id) GROUP BY q.sink"
+    books = load_books(db)
+    assert {sink: (tally.bytes, tally.blocks) for sink, tally in books.sinks.items() if tally.blocks} == {
+        sink: (size, number) for sink, size, number in db.execute(owed)
+    }
+    db.close()
