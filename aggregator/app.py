@@ -32,7 +32,7 @@ from aggregator.pages import Pages
 from aggregator.registry import SINKS
 from aggregator.sink import Sink, Surroundings
 from aggregator.sinks.prometheus import PrometheusSink
-from towline.plumbing.address import parse_listen
+from towline.plumbing.address import cannot_listen, parse_listen
 from towline.plumbing.errors import ConfigError, RetryableError
 from towline.plumbing.lifecycle import ExitCode, run_until, serve
 from towline.plumbing.sizes import share_bytes
@@ -166,9 +166,7 @@ class _Service:
                 await run_until(stop, [self._deliver, self._leave], self._config.drain.grace_seconds)
                 self._say_what_is_left()
         except OSError as error:
-            raise ConfigError(
-                f"http.listen: {http.listen}: {error.strerror}. Free the port, or listen elsewhere"
-            ) from error
+            raise cannot_listen("aggregator.yaml", http.listen, error) from error
 
     async def _deliver(self, stop: asyncio.Event) -> None:
         """The forwarder, and what goes on as long as it does, a drain included. Raises JournalDownError."""

@@ -29,8 +29,7 @@ from collector.sampling import Sampling
 from collector.shipper import Shipper
 from collector.sources.pod_metrics import PodMetrics, has_own_kernel
 from collector.watcher import open_watcher
-from towline.plumbing.address import parse_listen
-from towline.plumbing.errors import ConfigError
+from towline.plumbing.address import cannot_listen, parse_listen
 from towline.plumbing.lifecycle import ExitCode, serve
 from towline.plumbing.secret import Secret
 
@@ -88,8 +87,7 @@ class _Collector:
         try:
             port = await health.start(host, port)
         except OSError as error:
-            listen = self._config.http.listen
-            raise ConfigError(f"http.listen: {listen}: {error.strerror}. Free the port, or listen elsewhere") from error
+            raise cannot_listen("collector.yaml", self._config.http.listen, error) from error
         _log.info("service_started", host=host, port=port, run=self._speaker.run, **_names(self._identity))
         try:
             left = await self._ship(stop)

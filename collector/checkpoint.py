@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from towline.wire.block import Delivered
+from collector.core.custody import Kept
 
 VERSION = 1
 
@@ -19,7 +19,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     journal: str = ""
     peer: str = ""
-    delivered: tuple[Delivered, ...] = ()
+    delivered: tuple[Kept, ...] = ()
 
 
 class CheckpointFile:

@@ -15,7 +15,7 @@ from collector.sources.pod_metrics import PodMetrics
 from towline.plumbing.lifecycle import wait_until
 
 GOODBYE_SECONDS = 2.0  # a drain gives the last snapshot this long
-RETRY_SECONDS = 0.5  # after an answer that did not take the snapshot: another journal is there, and not yet believed in
+RETRY_SECONDS = 0.5  # while no journal is known, or another is there that is not yet believed in
 
 _log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Sampling:
         """Send what is frozen, or freeze what has gathered. Returns seconds to wait before the same again; None where it was answered."""
         journal = self._journal()
         if not journal:
-            return self._interval_seconds  # nobody has answered yet: the next snapshot merges with this one
+            return RETRY_SECONDS  # nobody has answered yet: what is sampled meanwhile merges with this snapshot
         self.queue.join(journal)
         self.queue.use(self.link.identity())
         if self.queue.take() is None:

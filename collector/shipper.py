@@ -126,7 +126,9 @@ class Shipper:
         if isinstance(answer, MarksAnswer):
             self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=True)
             if answer.journal == sent.journal:
-                await self.meet_once()  # another life of this collector spoke meanwhile: only who asks for the rows may write
+                await (
+                    self.meet_once()
+                )  # another life of this collector spoke meanwhile: only who asks for the rows may write
             else:
                 await self._take_up(answer)
             return False

@@ -4,11 +4,10 @@ Room: aggregator core. Never enters: journals (what a range means for a stream i
 """
 
 from aggregator.core.decode import ENCODINGS
-from towline.wire.block import MAX_BLOCK_BYTES, BlocksRequest, Code, Frame
+from towline.wire.block import MAX_BLOCK_BYTES, MAX_FRAMES, BlocksRequest, Code, Frame
 from towline.wire.codec import BodyError, check_body
 from towline.wire.identity import Origin, Pod
 
-MAX_FRAMES = 4096  # of one request
 _LARGEST = 1 << 62  # of epochs and offsets: sums of two still fit SQLite's integers
 _MAX_BODY_BYTES = MAX_BLOCK_BYTES + 64 * 1024  # what does not compress grows a little
 _MAX_ID_CHARACTERS = 64

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from collector.core.files import FileKey, Peek, Position
 from collector.core.following import Broken, Candidate, Copy, Ended, Followed
-from collector.core.twins import Heads, carries, head_of, most_alike
+from collector.core.twins import GZIP_MAGIC, NO_PROOF, Heads, carries, head_of, most_alike
 from towline.wire.identity import HEAD_BYTES
 
 ENDED_KEPT = 512  # complete contents that are remembered, newest last
@@ -34,6 +34,7 @@ class Book:
     def follow(self, stream: Followed) -> None:
         """Take a stream into the book; its file is no candidate any more."""
         self.streams[stream.stream_id] = stream
+        stream.since_round = self.round
         self.carriers[stream.key] = stream
         self.by_name.setdefault(stream.origin.path, set()).add(stream.stream_id)
         self.drop_candidate(stream.key)
@@ -60,12 +61,18 @@ class Book:
         if stream.packed or stream.draining or len(stream.head) >= HEAD_BYTES or len(stream.head) >= stream.size:
             return True
         head = head_of(self.peek, stream.key)
-        if stream.offset and head and not head.startswith(stream.head):
+        if head and not head.startswith(stream.head) and self._is_rewritten(stream):
             return False
         self.heads.remove(stream.head, stream.stream_id)
         stream.head = head
         self.heads.add(head, stream.stream_id)
         return True
+
+    def _is_rewritten(self, stream: Followed) -> bool:
+        """True if something was read of the file, and is not there any more. A head may have been noted before the first read."""
+        expected = stream.position.print
+        known = stream.offset > 0 and expected not in NO_PROOF
+        return known and not carries(self.peek, stream.key, stream.offset, expected)
 
     def break_off(self, stream: Followed, size: int) -> None:
         """Note that the stream's file no longer holds what was read of it; `size` is the last it had before, as far as is known."""
@@ -135,7 +142,8 @@ class Book:
         for one in candidates[:CARRIERS_TRIED]:
             key = one.seen.key
             if carries(self.peek, key, stream.offset, stream.position.print):
-                length = self.peek.length(key) if one.packed else one.seen.size
+                one.packed = self.peek.head(key, len(GZIP_MAGIC)) == GZIP_MAGIC
+                length = self.peek.length(key)
                 if length is not None:
                     found.append((length, key))
         return sorted(found, key=lambda pair: -pair[0])

@@ -20,15 +20,23 @@ from collector.core.files import (
     ReadOrder,
     Truncated,
 )
-from collector.core.stream import Held, Stream
-from towline.wire.block import BlocksAnswer, Delivered, Frame, MarksAnswer, Row
-from towline.wire.identity import Origin
+from collector.core.stream import Stream
+from towline.wire.block import MAX_FRAMES, BlocksAnswer, Frame, MarksAnswer, Row
+from towline.wire.identity import UNKNOWN_PRINT, Origin
 
 CHANGES_WITHIN_SECONDS = 600.0
 CHANGES_HELD = 3  # more changes of journal than this, at one address and within that time: hold
 ENDED_KEPT = 512  # streams that are gone and delivered: as many as the tail remembers the contents of
-MAX_FRAMES = 1024  # of one request: a journal takes 4096
 FRAME_BYTES = 256  # about what a frame weighs without its body
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """One stream in the checkpoint. The print lets a copy be known even where the journal that knew it is lost."""
+
+    stream: str
+    epoch: int
+    delivered: int
+    print: str = UNKNOWN_PRINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +77,12 @@ class Custody:
 
     # Journals.
 
-    def remember(self, journal: str, delivered: Sequence[Delivered]) -> None:
+    def remember(self, journal: str, kept: Sequence[Kept]) -> None:
         """Take up a checkpoint: what was delivered when it was written, and by whom. Before the first `meet`."""
         self.journal = journal
-        for row in delivered:
+        for row in kept:
             stream = self.streams.setdefault(row.stream, Stream(id=row.stream))
-            stream.epoch, stream.place, stream.print = row.epoch, row.delivered, None
-            stream.held = {row.epoch: Held(row.delivered, row.delivered)}
+            stream.begin(row.epoch, row.delivered, row.print)
 
     def meet(self, marks: MarksAnswer, now: float) -> Meeting:
         """Take a journal's rows as where to go on: at start, and whenever another journal answers (rule 4)."""
@@ -227,10 +234,10 @@ class Custody:
         self.since = max(self.since, answer.until)
         return True
 
-    def checkpoint(self) -> tuple[Delivered, ...]:
-        """What a later life needs beside the journal's rows: how far each stream was delivered."""
+    def checkpoint(self) -> tuple[Kept, ...]:
+        """What a later life needs beside the journal's rows: how far each stream was delivered, and what stands there."""
         return tuple(
-            Delivered(stream.id, stream.epoch, stream.delivered)
+            Kept(stream.id, stream.epoch, stream.delivered, stream.print_at(stream.delivered) or UNKNOWN_PRINT)
             for stream in self.streams.values()
             if not (stream.gone and stream.said_gone) and (stream.delivered or stream.epoch)
         )

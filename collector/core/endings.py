@@ -5,7 +5,7 @@ Room: core. Never enters: open files, clocks (`now` is passed in).
 
 from collector.core.book import Book
 from collector.core.files import Copied, Event, FileKey, Gone, Inherited, Missing, Truncated
-from collector.core.following import Copy, Followed
+from collector.core.following import Broken, Copy, Followed
 from collector.core.naming import Naming
 from collector.core.pressure import Level
 from collector.core.twins import convinces
@@ -27,7 +27,7 @@ class Endings:
         if broken is None:
             return []
         lost = max(0, broken.size - stream.offset)
-        if stream.offset == 0 and (lost == 0 or self._twins(stream)):
+        if stream.offset == 0 and (lost == 0 or self._twins(stream) or self._is_elsewhere(stream, broken)):
             stream.broken = None  # nothing was read of it, and a copy, if there is one, is a stream of its own
             return []
         carriers = self._book.find_carriers(stream)
@@ -92,6 +92,16 @@ class Endings:
         self._book.hand_over(stream, key, keep_home=keep_home)
         stream.size = length
         return Inherited(stream.stream_id, key, stream.origin, stream.epoch, stream.offset, alias, stream.head_bytes)
+
+    def _is_elsewhere(self, stream: Followed, broken: Broken) -> bool:
+        """True if a file of a rotated name, long enough and new, became a stream: without a position there is no better proof."""
+        return any(
+            other.since_round >= broken.round
+            and other.size >= broken.size
+            and other.path.startswith(stream.origin.path)
+            for other in self._book.streams.values()
+            if other is not stream
+        )
 
     def _twins(self, stream: Followed) -> list[FileKey]:
         return [key for key in self._book.questions if self._book.candidates[key].twin == stream.stream_id]

@@ -42,6 +42,7 @@ class Followed:
     unlinked: bool = False
     vanished_at: float | None = None
     lost_after: int = 0  # while a copy is read to its end: bytes known to be missing in it
+    since_round: int = 0  # the scan that first showed it
     missing_said: bool = False
     complete: bool = False  # resumed, and the journal was told before that nothing comes after
     resumed_at: int | None = None  # where it went on after a start: until it moves, it is not known to be whole

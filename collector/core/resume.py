@@ -72,6 +72,10 @@ class Resume:
             return []
         return [Opened(name, key, origin, position.epoch, position.offset, head_bytes)]
 
+    def _is_complete(self, row: Row) -> bool:
+        """True if nothing can come after the row's mark: a later epoch exists, or the journal was told so."""
+        return row.gone or row.final or row.epoch < self._newest[row.stream].epoch
+
     def _root_of(self, path: str) -> str | None:
         """The watched folder that a path lies in; for a row without one any: its print finds it."""
         globs = self._naming.globs
@@ -80,7 +84,7 @@ class Resume:
     def _remember_ended(self, by_name: Mapping[str, Seen]) -> None:
         """Contents that are complete, and files that are known to be copies of a part of them."""
         for row in self._rows:
-            if row.gone or row.epoch < self._newest[row.stream].epoch:
+            if self._is_complete(row):
                 self._book.ended.append(Ended(row.stream, row.epoch, row.mark, row.print, row.path))
         for row in self._rows:
             for alias in row.aliases:
@@ -90,8 +94,7 @@ class Resume:
 
     def _alias(self, row: Row, copy: Seen, home: Seen | None) -> None:
         """A copy of a complete content is done with. One of a content that its own file lacks is where the rest may be: its print tells."""
-        complete = row.epoch < self._newest[row.stream].epoch or row.gone or row.final
-        if complete or (home is not None and carries(self._book.peek, home.key, row.mark, row.print)):
+        if self._is_complete(row) or (home is not None and carries(self._book.peek, home.key, row.mark, row.print)):
             packed = self._book.peek.head(copy.key, len(GZIP_MAGIC)) == GZIP_MAGIC
             self._book.copies[copy.key] = Copy(row.stream, row.epoch, copy.size, packed)
 

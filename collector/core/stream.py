@@ -38,7 +38,6 @@ class Stream:
     origin: Origin = UNATTACHED
     head_bytes: int = 0
     key: FileKey | None = None  # the file that this epoch is read from; None: none at hand
-    next_key: FileKey | None = None  # while the rest of an epoch is read from a copy: the file of the epoch after it
     alias: str = ""  # the name the copy would have had by itself
     epoch: int = 0
     place: int = 0
@@ -81,9 +80,6 @@ class Stream:
         """What to read next of its file, which has `size` bytes now; None while something is in flight or nothing can be new."""
         if self.queue or self.key is None:
             return None
-        if size <= self.place and self.next_key is not None:
-            self.turn(self.place)  # the copy holds nothing more: go on in the file that is behind it
-            return None
         if size == self.place:
             return None
         return ReadOrder(self.id, self.key, self.epoch, self.place, self.print, self.limit_bytes)
@@ -105,10 +101,18 @@ class Stream:
         """Say that `[place, end)` is not there; with `end == place` only that nothing comes after."""
         self.load(self._word(end, reason=reason if end > self.place else None, final=final, print_at_end=print_at_end))
 
-    def begin(self, epoch: int, offset: int) -> None:
-        """Start where nobody has been before: a file that no journal and no checkpoint knows."""
-        self.epoch, self.place, self.print = epoch, offset, EMPTY_PRINT if offset == 0 else None
+    def begin(self, epoch: int, offset: int, print_there: str = UNKNOWN_PRINT) -> None:
+        """Start with what is delivered already: nothing of a new file, what a checkpoint says of another."""
+        self.epoch, self.place, self.print = epoch, offset, EMPTY_PRINT if offset == 0 else print_there or None
         self.held = {epoch: Held(offset, offset)}
+        if self.print is not None:
+            self.prints[offset] = self.print
+
+    def print_at(self, offset: int) -> str | None:
+        """What stands before `offset` of this epoch; None where that is not remembered."""
+        if offset == 0:
+            return EMPTY_PRINT
+        return self.print if offset == self.place else self.prints.get(offset)
 
     def inherit(self, key: FileKey, alias: str) -> None:
         """The rest of this epoch is read from a copy."""
@@ -121,18 +125,9 @@ class Stream:
         self.queue.append(word)
 
     def truncated(self, key: FileKey, lost_bytes: int) -> None:
-        """The next epoch opens at 0 of `key`: at once, or when the copy that holds the rest of this one is read."""
-        if self.alias:
-            self.next_key = key
-            return
-        self.turn(self.place + lost_bytes)
-        self.key = key
-
-    def turn(self, lost_end: int) -> None:
-        """This epoch is over, its bytes up to `lost_end` with it: say so, and go on with the next one at 0."""
-        self.skip(max(lost_end, self.place), "truncated", final=True, print_at_end=self.print or UNKNOWN_PRINT)
-        if self.next_key is not None:
-            self.key, self.next_key, self.alias = self.next_key, None, ""
+        """This epoch is over, the bytes after the place with it: say so, and go on with the next one at 0 of `key`."""
+        self.skip(self.place + lost_bytes, "truncated", final=True, print_at_end=self.print or UNKNOWN_PRINT)
+        self.key, self.alias = key, ""
         self.epoch, self.place, self.print = self.epoch + 1, 0, EMPTY_PRINT
         self.held[self.epoch] = Held()
         self.prints.clear()
@@ -225,7 +220,7 @@ class Stream:
         """Say everything of `epoch` from `offset` on: read it again where the file is at hand, else keep what is in memory."""
         if epoch == self.epoch and self.key is not None:
             self.queue.clear()
-            self.place, self.print = offset, EMPTY_PRINT if offset == 0 else self.prints.get(offset)
+            self.print, self.place = self.print_at(offset), offset
             return
         while (
             self.queue and self.queue[0].epoch == epoch and self.queue[0].end <= offset and self.queue[0].start < offset
@@ -237,15 +232,14 @@ class Stream:
             self.lost_bytes += end - offset
             self.queue.appendleft(self._gap(epoch, offset, end))
         elif epoch == self.epoch and offset > self.place:
-            self.place, self.print = offset, self.prints.get(offset)
+            self.print, self.place = self.print_at(offset), offset
 
     def _jump(self, epoch: int, mark: int, print_at_mark: str | None) -> None:
         """Another life of this collector went further: follow it."""
         self.lost_bytes += sum(frame.end - frame.start for frame in self.queue if frame.body and frame.epoch < epoch)
         self.queue.clear()
         self.prints.clear()
-        if self.next_key is not None:
-            self.key, self.next_key, self.alias = self.next_key, None, ""
+        self.alias = ""
         self.epoch, self.place, self.print = epoch, mark, print_at_mark or None
         self.held = {epoch: Held(mark, 0)}
 

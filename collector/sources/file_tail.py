@@ -15,7 +15,7 @@ from collector.core.files import FileKey, ReadOrder, ReadResult, Scan, Seen
 from collector.core.globs import Globs
 from collector.sources import statx
 from collector.sources.descriptors import Descriptors, Held, raise_limit
-from collector.sources.folders import NotRegularError, Refusals, open_file, opened_folder
+from collector.sources.folders import TOO_MANY_OPEN, Refusals, open_file, opened_folder, reason_of
 from collector.sources.packed import MAGIC, DamagedError, Unpacker
 from collector.sources.reader import gap_at_start, print_before, read_piece
 from collector.sources.scanner import Scanner
@@ -183,7 +183,7 @@ class FileTail:
         try:
             return open_file(folder, name)
         except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._descriptors.close_smallest():
+            if error.errno not in TOO_MANY_OPEN or not self._descriptors.close_smallest():
                 raise
         return open_file(folder, name)
 
@@ -241,7 +241,7 @@ class FileTail:
         matches = print_there is not None and order.expected_print in (None, print_there)
         before = unpacker.window
         data = unpacker.read(order.offset, order.max_bytes) if matches else b""
-        gap = gap_at_start(order.offset, data)
+        gap = gap_at_start(before, data)
         return ReadResult(
             order.stream_id,
             order.epoch,
@@ -254,19 +254,6 @@ class FileTail:
             hole_bytes=gap,
             before=before,
         )
-
-
-def reason_of(error: OSError) -> str:
-    """The word for an error, from a closed list: it becomes a metric's label."""
-    if isinstance(error, PermissionError):
-        return "permission"
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "vanished"
-    if isinstance(error, NotRegularError):
-        return "not_regular"
-    return {errno.ELOOP: "link", errno.EMFILE: "descriptors", errno.ENFILE: "descriptors"}.get(
-        error.errno or 0, "unreadable"
-    )
 
 
 def _is_packed(fd: int) -> bool:

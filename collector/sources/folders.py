@@ -5,6 +5,7 @@ elsewhere, FIFOs, devices. Every part below a root is opened by its parent's des
 to a name in the same folder.
 """
 
+import errno
 import os
 import stat
 from collections import Counter
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO without a writer would block for ever
+TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
 DEEPEST = 32  # folders below a root: a pattern with ** ends there
 
 
@@ -68,3 +70,14 @@ def target_in_same_folder(folder_fd: int, folder: str, name: str) -> str | None:
     where, _, last = target.rpartition("/")
     here = where in ("", ".") or (where.startswith("/") and os.path.normpath(where) == os.path.normpath(folder))
     return last if here and last not in ("", ".", "..") else None
+
+
+def reason_of(error: OSError) -> str:
+    """The word for an error, from a closed list: it becomes a metric's label."""
+    if isinstance(error, PermissionError):
+        return "permission"
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "vanished"
+    if isinstance(error, NotRegularError):
+        return "not_regular"
+    return {errno.ELOOP: "link", **dict.fromkeys(TOO_MANY_OPEN, "descriptors")}.get(error.errno or 0, "unreadable")

@@ -43,7 +43,7 @@ def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> P
     before, data = _read_both(fd, offset, wanted, scratch)
     if order.expected_print is not None and print_of(before) != order.expected_print:
         return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
-    if first_gap := gap_at_start(offset, data):
+    if first_gap := gap_at_start(before, data):
         data, hole = b"", first_gap
     elif sparse and data and offset + len(data) < size:
         data, hole = _without_last_nuls(fd, offset, size, data)
@@ -62,12 +62,12 @@ def _read_both(fd: int, offset: int, wanted: int, scratch: bytearray | None) -> 
     return _widened(fd, offset, both[:before_bytes]), both[before_bytes:]
 
 
-def gap_at_start(offset: int, data: bytes | bytearray) -> int:
-    """How many NULs a file begins with, if it begins so: it was truncated, and a writer who does not append wrote on where it was.
+def gap_at_start(before: bytes, data: bytes | bytearray) -> int:
+    """How many NULs a file begins with, or goes on with: it was truncated, and a writer who does not append wrote on where it was.
 
     In its first page such a gap is no hole to the file system.
     """
-    return _length_of_nuls(data) if offset == 0 and data.startswith(b"\0\0") else 0
+    return _length_of_nuls(data) if data.startswith(b"\0\0") and not before.strip(b"\0") else 0
 
 
 def print_before(fd: int, offset: int) -> str | None:

@@ -14,10 +14,11 @@ from collector.sources.descriptors import Descriptors
 from collector.sources.folders import (
     DEEPEST,
     OPEN_FOLDER,
-    NotRegularError,
+    TOO_MANY_OPEN,
     Refusals,
     open_file,
     opened_folder,
+    reason_of,
     target_in_same_folder,
 )
 from towline.wire.identity import HEAD_BYTES
@@ -97,9 +98,11 @@ class Scanner:
                 self._look_into(root, root, fd, round_)
         except (FileNotFoundError, NotADirectoryError):
             self._refusals.clear(root)  # not there yet, or deleted: waited for
-        except OSError:
+        except OSError as error:
             self._refusals.note(root, "folder_unreadable")
             round_.complete = False
+            if error.errno in TOO_MANY_OPEN:
+                self._descriptors.close_smallest()
 
     def _look_into(self, root: str, folder: str, fd: int, round_: Round) -> None:
         round_.folders[folder] = os.fstat(fd).st_ino
@@ -219,12 +222,8 @@ class Scanner:
         try:
             self._descriptors.take(seen.key, open_file(place.folder_fd, place.name), seen.size)
             self._refusals.clear(seen.path)
-        except PermissionError:
-            self._refusals.note(seen.path, "permission")
-        except NotRegularError:
-            self._refusals.note(seen.path, "not_regular")
-        except OSError:
-            self._refusals.note(seen.path, "unreadable")
+        except OSError as error:
+            self._refusals.note(seen.path, reason_of(error))
 
     def _follow(self, link: Place, names: dict[str, Known]) -> None:
         """A link whose name matches: its target counts as matching where it lies in the same folder."""

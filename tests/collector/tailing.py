@@ -120,7 +120,7 @@ class Desk:
         while orders := [
             ReadOrder(stream, self.keys[stream], at.epoch, at.offset, at.print, self.max_bytes)
             for stream, at in self.positions.items()
-            if stream in self.keys and self.tail.size_of(stream) != at.offset
+            if stream in self.keys and self.tail.size_of(stream) not in (None, at.offset)
         ]:
             results = self.files.read(orders)
             moved = [self.take(order, result) for order, result in zip(orders, results, strict=True)]

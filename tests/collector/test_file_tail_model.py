@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -20,7 +21,9 @@ class Rotator(RuleBasedStateMachine):
         self.desk = None
         self.written = 0
         self.generations = []  # suffixes of the rotated logs, youngest first
-        self.read = set()  # of those, the ones that a round could read: what is compressed before is lost to `*.log`
+        self.looks = (
+            Counter()
+        )  # at each of those, while reading: what is compressed before it was read is lost to `*.log`
 
     @initialize(pattern=st.sampled_from(["*.log", "*.log*"]), text=st.sampled_from(["line", "l"]))
     def begin(self, pattern, text):
@@ -37,7 +40,7 @@ class Rotator(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.desk.round(seconds)
         if self.desk.reads:
-            self.read |= set(self.generations)
+            self.looks.update(self.generations)
 
     @rule(reads=st.booleans())
     def reading_is_allowed_or_not(self, reads):
@@ -71,19 +74,21 @@ class Rotator(RuleBasedStateMachine):
         self.desk.rounds(3, 3.0)
         self.desk.path("x.log").unlink()
 
-    @precondition(lambda self: [one for one in self.generations if one in self.read and not one.endswith("gz")])
+    @precondition(lambda self: self.readable())
     @rule(data=st.data())
     def a_rotated_log_is_compressed(self, data):
-        plain = [one for one in self.generations if one in self.read and not one.endswith("gz")]
-        suffix = data.draw(st.sampled_from(plain))
+        suffix = data.draw(st.sampled_from(self.readable()))
         path = self.desk.path(f"x.log.{suffix}")
         self.desk.path(f"x.log.{suffix}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
         self.generations[self.generations.index(suffix)] = f"{suffix}.gz"
-        self.read.add(f"{suffix}.gz")
+
+    def readable(self):
+        return [one for one in self.generations if self.looks[one] >= 3 and not one.endswith("gz")]
 
     @rule()
     def the_collector_is_killed(self):
+        self.looks -= Counter({one: count for one, count in self.looks.items() if count < 3})
         self.desk.start()
 
     def teardown(self):

@@ -225,6 +225,18 @@ def test_a_truncated_file_that_was_never_read_loses_what_was_seen_of_it():
     assert eye.looks(3) == [Truncated(name, key, 0, len(TEXT))]
 
 
+def test_a_copy_of_a_file_that_was_never_read_is_a_stream_of_its_own_and_nothing_is_lost():
+    eye = Eye()
+    name, _ = eye.follow_live(read=0)
+    eye.disk.copy(LIVE, COPY)
+    eye.disk.truncate(LIVE)
+    eye.disk.append(LIVE, b"new\n")
+    events = eye.look()
+    assert eye.tail.size_of(name) is None  # not to be read before it is clear what it is
+    assert kinds(events + eye.looks(5)) == [Opened]
+    assert eye.tail.size_of(name) == 4
+
+
 def test_an_unlinked_file_is_gone_when_delivered_and_quiet_for_a_minute():
     eye = Eye()
     name, key = eye.follow_live()

@@ -16,7 +16,9 @@ from tests.fakes.script import Answer, Hang, MaxBytes, Poison, Rubbish
 
 pytestmark = pytest.mark.e2e
 
-OPENAPI = Path(os.environ.get("TOWLINE_DATADOG_OPENAPI") or ROOT.parent / "shared" / "contracts" / "datadog-openapi.yaml")
+OPENAPI = Path(
+    os.environ.get("TOWLINE_DATADOG_OPENAPI") or ROOT.parent / "shared" / "contracts" / "datadog-openapi.yaml"
+)
 LABELS = {
     "tags.datadoghq.com/env": "prod",
     "tags.datadoghq.com/service": "shop-web",

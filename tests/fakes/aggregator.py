@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 
+import msgspec
 from aiohttp import web
 
 from collector.client import Client
-from tests.model.journal import ModelJournal
+from tests.fakes.dict_journal import DictJournal
 from towline.wire.block import WIRE_VERSION, BlocksRequest, Code, MarksAnswer
 from towline.wire.codec import ANSWER_TYPE, decode_request, encode_answer
 
@@ -60,11 +61,11 @@ class Scripted:
 
 
 class Believed(Scripted):
-    """An aggregator with a journal on a dict: the real compare(). `refuse`, where set, is said to every POST; `owes` nothing is delivered."""
+    """An aggregator with a journal on a dict. `refuse`, where set, is said to every POST; nothing is delivered unless the test says so."""
 
     def __init__(self, name="J1", *, heard_seconds_ago=None):
         super().__init__(self._journaled)
-        self.journal = ModelJournal(name)
+        self.journal = DictJournal(name)
         self.heard_seconds_ago = heard_seconds_ago
         self.refuse = None
         self.leaving = False
@@ -76,7 +77,7 @@ class Believed(Scripted):
         if self.refuse is not None:
             return self.refuse
         said = decode_request(body, BlocksRequest)
-        answer = self.journal.take(said, 0)
+        answer = self.journal.take(said)
         if answer is None:
             return Said(Code.OTHER_JOURNAL, self._marks())
         return Said(body=_changed(answer, leaving=self.leaving, next_ms=self.next_ms))
@@ -84,23 +85,21 @@ class Believed(Scripted):
     def _marks(self):
         return _changed(self.journal.marks(), leaving=self.leaving, heard_seconds_ago=self.heard_seconds_ago)
 
-    def mark(self, epoch=0):
-        """The only stream's mark."""
-        (mark,) = [row.mark for (_, one), row in self.journal.rows.items() if one == epoch]
-        return mark
-
     def text(self):
         """Every byte that was appended, in the order of its coming."""
-        return b"".join(block.bytes for block in self.journal.log)
+        return b"".join(block.raw for block in self.journal.blocks)
 
-    def deliver_all(self):
-        while self.journal.owed:
-            self.journal.deliver(0)
+    def gaps(self):
+        """What is known not to be there: (epoch, start, end, reason)."""
+        return [(epoch, gap.start, gap.end, gap.reason) for _, epoch, gap in self.journal.gaps]
+
+    @property
+    def row(self):
+        """The row of the newest epoch of the only stream."""
+        return max(self.journal.marks().rows, key=lambda row: row.epoch)
 
 
 def _changed(answer, **changes):
-    import msgspec
-
     return msgspec.structs.replace(answer, **changes)
 
 

@@ -1,7 +1,7 @@
 """A pod under test: log files in a folder, and the collector's real wiring over them, driven round by round with a clock that tests move."""
 
 import contextlib
-import os
+from pathlib import Path
 
 import msgspec
 
@@ -78,7 +78,7 @@ class Collecting:
             if not self.progress.met:
                 await self.shipper.meet_once()
                 continue
-            self.shipper.pace.hold_until = float("-inf")
+            self.shipper.pace.hold_until = self.shipper.pace.scanned_at = float("-inf")
             await self.shipper.round()
 
     @property
@@ -90,9 +90,9 @@ class Collecting:
     def open_files(self):
         """Paths below the logs' folder that this process holds open."""
         found = set()
-        for fd in os.listdir("/proc/self/fd"):
+        for fd in Path("/proc/self/fd").iterdir():
             with contextlib.suppress(OSError):
-                path = os.readlink(f"/proc/self/fd/{fd}")
+                path = str(fd.readlink())
                 if path.startswith(f"{self.logs}/"):
                     found.add(path.removeprefix(f"{self.logs}/"))
         return found

@@ -1,6 +1,8 @@
+import errno
+
 import pytest
 
-from towline.plumbing.address import check_url, parse_listen
+from towline.plumbing.address import cannot_listen, check_url, parse_listen
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,13 @@ def test_http_urls_of_hosts_are_taken(url):
 def test_urls_that_may_not_be_called_are_refused(url, problem):
     with pytest.raises(ValueError, match=problem):
         check_url(url)
+
+
+def test_what_keeps_a_service_from_listening_is_said_in_the_kernels_words():
+    taken = OSError(errno.EADDRINUSE, "error while attempting to bind on address ('127.0.0.1', 80): in use")
+    unknown = OSError(-2, "Name or service not known")
+    said = [str(cannot_listen("collector.yaml", "a:80", error)) for error in (taken, unknown)]
+    assert said == [
+        "collector.yaml: http.listen: a:80: Address already in use. Free the port, or listen elsewhere",
+        "collector.yaml: http.listen: a:80: Name or service not known. Free the port, or listen elsewhere",
+    ]

@@ -60,9 +60,8 @@ def check(file: Path, env: Mapping[str, str]) -> Kind:
 
         load(file, env)
     else:
-        from aggregator.registry import SINKS
-
         from aggregator.config import load as load_aggregator
+        from aggregator.registry import SINKS
 
         load_aggregator(file, SINKS, env)
     return kind

@@ -49,6 +49,7 @@ class Running:
     folder: Path
     aggregator_port: int
     collector_port: int
+    reserved: list[socket.socket] = field(default_factory=list)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> None:
@@ -91,7 +92,8 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start, show, and on Ctrl-C drain and say what was delivered. 0 if everything that was written was delivered."""
     folder = (args.dir or Path(tempfile.mkdtemp(prefix="towline-up-"))).resolve()
-    running = Running(folder, _free_port(8080), _free_port(2020))
+    reserved: list[socket.socket] = []
+    running = Running(folder, _free_port(8080, reserved), _free_port(2020, reserved), reserved)
     stopped = _watch_signals()
     try:
         _write_configuration(running, args.logs)
@@ -102,6 +104,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         for name in list(running.processes):
             running.end(name)
+        for taken in reserved:
+            taken.close()
 
 
 def _watch_signals() -> Callable[[], bool]:
@@ -229,15 +233,30 @@ def _get_json(url: str) -> dict[str, Any]:
         return found
 
 
-def _free_port(wanted: int) -> int:
-    """The usual port if it is free, else any."""
+def _free_port(wanted: int, reserved: list[socket.socket]) -> int:
+    """The usual port if it is free, else any. What keeps it from others of our kind goes to `reserved`."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+                found: int = probe.getsockname()[1]
+                reserved.append(_reservation(found))
             except OSError:
                 continue
-            found: int = probe.getsockname()[1]
             return found
     raise SystemExit("towline up: no port is free on 127.0.0.1")
+
+
+def _reservation(port: int) -> socket.socket:
+    """Another `towline up` that starts at this moment would find the same port free. Raises OSError where one has taken it.
+
+    A name of the kernel's (unix(7), abstract sockets): it ends with this process and leaves no file.
+    """
+    taken = socket.socket(socket.AF_UNIX)
+    try:
+        taken.bind(f"\0towline-up-{port}")
+    except OSError:
+        taken.close()
+        raise
+    return taken

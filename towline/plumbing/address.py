@@ -3,7 +3,11 @@
 Room: plumbing. Never enters: sockets, name resolution.
 """
 
+import os
 from urllib.parse import urlsplit
+
+from towline.plumbing.errors import ConfigError
+from towline.plumbing.place import Place
 
 _MAX_PORT = 65535
 
@@ -39,3 +43,10 @@ def check_url(text: str) -> None:
         raise ValueError("holds a user or password. Use a *_file option for secrets")
     if parts.hostname.startswith(("169.254.", "fe80:")):
         raise ValueError("is a link-local address, which Towline never contacts. Name the service")
+
+
+def cannot_listen(file: str, listen: str, error: OSError) -> ConfigError:
+    """What to raise where nobody can listen at `listen`: the kernel's word for it, without asyncio's around it."""
+    # A resolver's errors are negative and say themselves what they are.
+    reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+    return ConfigError(Place(file, "http.listen").says(f"{listen}: {reason}. Free the port, or listen elsewhere"))

@@ -12,6 +12,7 @@ from towline.wire.identity import EMPTY_PRINT, Origin
 
 WIRE_VERSION = 1
 MAX_BLOCK_BYTES = 1 << 20  # raw bytes of one block: whole lines, except where one line is longer than this
+MAX_FRAMES = 4096  # of one request
 
 GapReason = Literal["hole", "given_up", "truncated", "unreadable"]
 

@@ -1,0 +1,88 @@
+"""`towline up`: the main job on this machine, as somebody types it for the first time."""
+
+import json
+import re
+import signal
+
+import psutil
+import pytest
+
+from tests.e2e.judge import judge, read_records
+from tests.e2e.procs import Service, fetch, wait_until
+from tests.e2e.scratch import written_by
+from tests.e2e.writer import Plan, Writer
+
+pytestmark = pytest.mark.e2e
+
+SAID = re.compile(r"delivered (?P<lines>[\d,]+) lines, [\d.]+ MB; undelivered 0 B\n")
+
+
+class Up:
+    """`towline up` as a process, everything in one folder."""
+
+    def __init__(self, folder, *arguments):
+        self.folder = folder / "up"
+        command = ["-m", "towline", "up", "--dir", str(self.folder), *map(str, arguments)]
+        self.service = Service(command, folder / "up.log")
+
+    def said(self):
+        return self.service.log_text()
+
+    def delivered(self):
+        return list(read_records(*sorted((self.folder / "delivered").rglob("*.jsonl"))))
+
+    def delivered_said(self):
+        found = SAID.search(self.said())
+        assert found, self.said()
+        return int(found["lines"].replace(",", ""))
+
+    def children(self):
+        return psutil.Process(self.service.pid).children(recursive=True)
+
+
+def test_it_runs_an_example_says_where_to_look_and_leaves_by_itself(tmp_path):
+    up = Up(tmp_path, "--seconds", 3)
+    with up.service:
+        status = wait_until(lambda: re.search(r"status +(http://\S+/status)", up.said()), 20)[1]
+        metrics = re.search(r"metrics +(http://\S+/metrics)", up.said())[1]
+        wait_until(lambda: json.loads(fetch(status)[1])["sinks"]["file"]["delivered_lines_total"] > 100, 20)
+        wait_until(lambda: 'container_memory_working_set_bytes{namespace="local"' in fetch(metrics)[1], 5, "metrics")
+        children = up.children()
+        assert up.service.wait(30) == 0
+    records = up.delivered()
+    assert len(records) == up.delivered_said() > 300
+    assert {record["source"] for record in records} == {"nginx", "app"}
+    written = sum(log.read_bytes().count(b"\n") for log in (up.folder / "app-logs").iterdir())
+    assert written == len(records)
+    assert not [child for child in children if child.is_running()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_tails_files_of_your_own_and_drains_when_it_is_told_to_leave(tmp_path, number):
+    logs = tmp_path / "my logs"
+    logs.mkdir()
+    writer = Writer(logs / "w0.log", Plan(lines=2000, rotate="rename", rotate_bytes=100_000, keep=20), "w0")
+    writer.write(1000)
+    up = Up(tmp_path, "--logs", f"{logs}/*.log")
+    with up.service:
+        wait_until(lambda: len(up.delivered()) >= 1, 20)
+        writer.write_all()
+        psutil.Process(up.service.pid).send_signal(number)
+        assert up.service.wait(40) == 0
+    assert judge(written_by(writer), up.delivered()).clean_but_for_copies
+    assert up.delivered_said() == 2000
+
+
+def test_a_second_one_beside_it_takes_other_ports(tmp_path):
+    ups = [Up(tmp_path / name, "--seconds", 2) for name in ("a", "b")]
+    for up in ups:
+        up.folder.parent.mkdir()
+    with ups[0].service, ups[1].service:
+        assert [up.service.wait(40) for up in ups] == [0, 0]
+    assert all(up.delivered_said() > 0 for up in ups)
+
+
+def test_the_version_is_said_by_the_command_that_was_installed(tmp_path):
+    service = Service(["-m", "towline", "--version"], tmp_path / "version.log")
+    assert service.start().wait(10) == 0
+    assert re.fullmatch(r"towline \d+\.\d+\.\d+\n", service.log_text())
