@@ -15,7 +15,7 @@ import structlog
 from collector.config import CollectorConfig
 from collector.core.blocks import BlockCutter
 from collector.core.custody import Custody
-from collector.core.files import Event, FileKey, Gone, Position, ReadOrder, Scan
+from collector.core.files import BYSTANDER, Event, FileKey, Gone, Position, ReadOrder, Scan, Seen
 from collector.core.globs import Globs
 from collector.core.pressure import GivenUp
 from collector.core.stream import Stream
@@ -58,13 +58,13 @@ class Watcher:
         self._watched, self._pod_uid = watched, pod_uid
         self._files = FileTail([pattern for pattern, _ in watched.logs])
         self._inotify = Inotify.open()
-        self._folders: Mapping[str, int] = {}
         self._tail: Tail | None = None
         self._cutters: dict[str, BlockCutter] = {}
         self._volume = Volume(watched.limits, self.roots)
         self._let_go: set[FileKey] = set()  # files that were given up: their descriptors would hold their space
         self._framer = Framer()
         self._blind = False  # the last scan failed
+        self._held: Sequence[Seen] = ()  # the log files there are, as long as no journal was met
         self._nudge = asyncio.Event()
         # Not the loop's default threads: while name resolution hangs they are all taken, and files would not be looked at.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
@@ -139,7 +139,9 @@ class Watcher:
         self._relieve(tail, custody, looked)
 
     def _hold(self) -> None:
-        if self._scan() is not None:
+        scan = self._scan()
+        if scan is not None:
+            self._held = [seen for seen in scan.files if max(seen.matches, seen.rotated) != BYSTANDER]
             self._watch_folders()
 
     def _look(self, tail: Tail, now: float, positions: Mapping[str, Position]) -> Look | None:
@@ -166,10 +168,8 @@ class Watcher:
         return scan
 
     def _watch_folders(self) -> None:
-        folders = self._files.folders
-        if self._inotify is not None and folders != self._folders:
-            self._inotify.watch(folders)
-            self._folders = dict(folders)
+        if self._inotify is not None:
+            self._inotify.watch(self._files.folders)
 
     def _relieve(self, tail: Tail, custody: Custody, looked: Look) -> None:
         """Let go of what the volume has no room for (rule 12)."""
@@ -254,10 +254,12 @@ class Watcher:
         return cutter
 
     def unstored_bytes(self, custody: Custody) -> dict[str, int]:
-        """What is not stored yet, by path."""
-        left: dict[str, int] = {}
-        for stream in custody.streams.values():
-            size = self._tail.size_of(stream.id) if self._tail is not None else None
+        """What is not stored yet, by path. Before a journal was met nothing is known to be stored."""
+        if self._tail is None:
+            return {seen.path: seen.size for seen in self._held if seen.size}
+        left = self._tail.undecided()
+        for stream in list(custody.streams.values()):
+            size = self._tail.size_of(stream.id)
             beyond = max(0, (size or 0) - stream.place) + sum(frame.end - frame.start for frame in stream.queue)
             if beyond:
                 left[stream.origin.path] = left.get(stream.origin.path, 0) + beyond

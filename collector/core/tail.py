@@ -98,11 +98,10 @@ class Tail:
                 keys |= {stream.key, stream.home}
         return keys
 
-    @property
-    def undecided_bytes(self) -> int:
-        """Bytes in files that may be copies and wait: a drain that ends before they are decided leaves them behind."""
+    def undecided(self) -> dict[str, int]:
+        """Sizes by path of files that may be copies and wait: a drain that ends before they are decided leaves them behind."""
         waiting = (self._book.candidates[key] for key in self._book.questions)
-        return sum(one.seen.size for one in waiting if one.announced)
+        return {one.seen.path: one.seen.size for one in waiting if one.announced}
 
     # One file.
 

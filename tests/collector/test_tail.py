@@ -385,7 +385,7 @@ def test_many_streams_are_told_from_a_new_file_by_its_head_alone():
 def test_what_waits_is_said_so_that_a_drain_can_wait_for_it():
     eye = Eye()
     eye.follow_live()
-    assert eye.tail.undecided_bytes == 0
+    assert eye.tail.undecided() == {}
     eye.disk.copy(LIVE, COPY)
     eye.look()
-    assert eye.tail.undecided_bytes == len(TEXT)
+    assert sum(eye.tail.undecided().values()) == len(TEXT)

@@ -46,7 +46,7 @@ class Scripted:
 
     async def answer(self, request):
         body = await request.read()
-        self.requests.append((request.method, request.path_qs, dict(request.headers), body))
+        self.requests.append((request.method, request.path_qs, request.headers, body))
         said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         if callable(said):
             said = said(request, body)

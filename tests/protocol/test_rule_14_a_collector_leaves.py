@@ -7,7 +7,8 @@ import pytest
 
 from collector import drain as draining
 from tests.fakes.aggregator import HANG, Believed, Said, listening
-from tests.fakes.pod import collecting
+from tests.fakes.pod import Collecting, collecting
+from towline.wire.block import BlocksAnswer
 
 LINES = b"".join(b"line %04d\n" % number for number in range(100))
 
@@ -152,7 +153,7 @@ async def test_rule_14_a_leaving_peer_is_given_up_at_once(tmp_path):
         pod.peers.resolved(["127.0.0.1", "127.0.0.2"])
         first.leaving = True
         await pod.shipper.round(draining=True)
-        first.refuse = Said(503)
+        first.refuse = Said(503, BlocksAnswer(journal="J1", leaving=True))
         pod.write("x.log", LINES)
         await pod.shipper.exchange(pod.custody.request(1 << 20))
         left = await drain(pod, grace_seconds=15.0)
@@ -173,8 +174,7 @@ async def test_rule_14_a_drain_never_takes_longer_than_its_grace(pod, aggregator
 async def test_rule_14_exit_3_for_bytes_not_stored_only_where_it_was_asked_for(tmp_path, exit_code_on_loss, code):
     options = {"drain": {"grace_seconds": 0.1, "delivered_seconds": 0}, "exit_code_on_loss": exit_code_on_loss}
     async with listening(Believed()) as port:
-        pod = collecting(tmp_path, port, addresses=("127.0.0.9",), clock=time.monotonic, **options)
-        one = await pod.__aenter__()
+        one = Collecting(tmp_path, port, addresses=("127.0.0.9",), clock=time.monotonic, **options)
         one.write("x.log", LINES)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -189,7 +189,7 @@ async def test_rule_14_stored_and_undelivered_exits_0(tmp_path):
     aggregator = Believed()
     options = {"drain": {"grace_seconds": 10, "delivered_seconds": 0.1}, "exit_code_on_loss": True}
     async with listening(aggregator) as port:
-        one = await collecting(tmp_path, port, clock=time.monotonic, **options).__aenter__()
+        one = Collecting(tmp_path, port, clock=time.monotonic, **options)
         one.write("x.log", LINES)
         stop = asyncio.Event()
         stop.set()
