@@ -110,10 +110,11 @@ class Intake:
             said = decode_request(body, BlocksRequest)
             speaker = self.debtors.speaker(said.pod)
             self.pace.count(speaker.pod.uid, self.clock())
-            if said.journal != self.journal.journal_id or not self.lives.may_write(speaker.pod.uid, said.run):
-                return _json(await self._rows_of(speaker.pod.uid), Code.OTHER_JOURNAL)
-            if (fault := fault_of_request(said)) is not None:
+            is_ours = said.journal == self.journal.journal_id
+            if is_ours and (fault := fault_of_request(said)) is not None:  # before it could count as a life
                 return self._error(*fault)
+            if not is_ours or not self.lives.may_write(speaker.pod.uid, said.run):
+                return _json(await self._rows_of(speaker.pod.uid), Code.OTHER_JOURNAL)
             if self.leaving and said.frames:
                 return await self._busy(speaker, said, "draining: takes no new bytes", _LEAVING_RETRY_SECONDS)
             try:

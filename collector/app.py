@@ -105,7 +105,7 @@ class _Collector:
         limits = self._config.drain
         async with asyncio.TaskGroup() as group:
             sampling = group.create_task(self._sampling.run(stop)) if self._sampling is not None else None
-            waking = group.create_task(self._wake_at(stop))
+            beside = [group.create_task(work) for work in (self._wake_at(stop), self._shipper.keep_hold())]
             await self._shipper.run(stop)
             _log.info("service_draining", grace_seconds=limits.grace_seconds)
             # The grace began with SIGTERM, and a request that was under way may have taken some of it.
@@ -116,7 +116,8 @@ class _Collector:
             if sampling is not None and not sampling.done():
                 await asyncio.wait([sampling], timeout=LAST_SNAPSHOT_SECONDS)
                 sampling.cancel()
-            waking.cancel()
+            for task in beside:
+                task.cancel()
         return left
 
     async def _wake_at(self, stop: asyncio.Event) -> None:

@@ -122,7 +122,7 @@ class Link:
         return self._decoded(answer, MarksAnswer) if answer.status == Code.STORED else self._refused(answer)
 
     def _marks_path(self) -> str:
-        return f"/v1/marks?pod={quote(self._pod().uid, safe='')}"
+        return f"/v1/marks?pod={quote(self._pod().uid, safe='')}&run={self._run}"
 
     def _identity(self) -> msgspec.Raw:
         pod = self._pod()

@@ -31,6 +31,16 @@ class Readings:
                 "Snapshots the aggregator refused for good.",
                 {"": self._sampling.queue.given_up_snapshots},
             )
+            yield Reading(
+                "collector_snapshot_failures",
+                "Requests for a snapshot that came to nothing; the same snapshot goes again.",
+                {"": self._sampling.failed_requests},
+            )
+            yield Reading(
+                "collector_dropped_series",
+                "Series left out of a snapshot that was full.",
+                {"": self._sampling.queue.dropped_series},
+            )
 
     def _of_shipping(self) -> Iterator[Reading]:
         progress, custody = self._shipper.progress, self._shipper.custody
@@ -87,7 +97,7 @@ class Readings:
         yield Reading(
             "collector_hole_bytes", "Bytes of holes in files: skipped, not lost.", {"": custody.counters["hole_bytes"]}
         )
-        tailed = sum(stream.key is not None and not stream.gone for stream in custody.streams.values())
+        tailed = sum(stream.key is not None and not stream.gone for stream in tuple(custody.streams.values()))
         yield Reading("collector_files", "Files that are tailed.", {"": tailed}, counter=False)
         yield Reading(
             "collector_unstored_bytes",

@@ -52,11 +52,15 @@ class Shipper:
         self.clock = time.monotonic
         self.progress = Progress(turned_at=self.clock())
         self.hurried_at: float | None = None  # when we were told to leave
+        self._asking = False  # an answer is waited for
+        self._patience: asyncio.Timeout | None = None
 
     def hurry(self) -> None:
         """We are told to leave: a silent or leaving peer is left at once, copies before loss (rule 14)."""
         if self.hurried_at is None:
             self.hurried_at = self.clock()
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time() + HURRY_SECONDS)
         self.link.draining = True
         self.watcher.nudge()
 
@@ -94,24 +98,27 @@ class Shipper:
         waiting = self.custody.waiting_bytes > 0
         while not stop.is_set():
             now = self.clock()
-            changed = self.watcher.changed
-            wait = self.pace.next_look_at(changed=changed, waiting=waiting) - now
+            wait = self.pace.next_look_at(changed=self.watcher.changed, waiting=waiting) - now
+            pending = self.pace.may_send_at() - now
             if wait <= 0:
                 return
-            if changed:
-                await wait_until(stop, wait)
-                return
-            await self.watcher.wait_for_change(wait)
+            if self.watcher.changed or pending > 0:
+                await self.watcher.wait(min(wait, pending) if pending > 0 else wait)
+            else:
+                await self.watcher.wait_for_change(wait)
 
     async def round(self, *, draining: bool = False) -> bool:
         """Look, read, send, follow. True if something was sent and answered."""
         now = self.progress.turned_at = self.clock()
-        if draining or self.watcher.changed or now >= self.pace.scanned_at + self.pace.scan_seconds:
-            await self.watcher.look(self.custody, now)
+        look = draining or self.watcher.changed or now >= self.pace.scanned_at + self.pace.scan_seconds
+        send = draining or now >= self.pace.may_send_at()
+        if look or send:
+            more = await self.watcher.turn(self.custody, now, look=look, gather=send, hurry=draining)
+            self.pace.more = more if send else self.pace.more
+        if look:
             self.pace.scanned_at, self.pace.scan_seconds = now, self.watcher.scan_seconds
-        if not draining and now < self.pace.may_send_at():
+        if not send:
             return False
-        self.pace.more = await self.watcher.gather(self.custody, now, draining=draining)
         waiting = self.custody.waiting_bytes > 0
         sent = self.custody.request(self.progress.max_body_bytes)
         asks = (draining and waiting) or self.clock() >= self.pace.must_ask_at(waiting=waiting)
@@ -144,19 +151,25 @@ class Shipper:
         return True
 
     async def _asked(self, asking: Coroutine[Any, Any, T]) -> T | Wait:
-        """Wait for an answer, and meanwhile open what might be unlinked before it comes. Who leaves does not wait for the silent."""
-        began = self.clock()
-        async with asyncio.TaskGroup() as group:
-            asked = group.create_task(asking)
-            while not (await asyncio.wait({asked}, timeout=self.pace.scan_seconds))[0]:
-                now = self.progress.turned_at = self.clock()
-                if self.hurried_at is not None and now - max(began, self.hurried_at) >= HURRY_SECONDS:
-                    asked.cancel()
-                await self.watcher.hold()
-        if asked.cancelled():
+        """Wait for an answer. Who leaves does not wait for the silent."""
+        self._asking = True
+        patience = asyncio.timeout(None if self.hurried_at is None else HURRY_SECONDS)
+        try:
+            async with patience as self._patience:
+                return await asking
+        except TimeoutError:
             self.link.peers.silent(self.clock())
             return Wait(0.0, "no_answer", f"none within {HURRY_SECONDS:.0f} s, and we are leaving")
-        return asked.result()
+        finally:
+            self._asking, self._patience = False, None
+
+    async def keep_hold(self) -> None:
+        """While an answer is waited for, open what might be unlinked before it comes. Runs beside `run`, until cancelled."""
+        while True:
+            await asyncio.sleep(self.pace.scan_seconds)
+            if self._asking:
+                self.progress.turned_at = self.clock()
+                await self.watcher.hold()
 
     def _send_less(self, sent: Sent) -> None:
         """413 for a whole request: fewer frames in the next one, and where there was one only, a smaller one."""

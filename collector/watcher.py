@@ -15,7 +15,7 @@ import structlog
 from collector.config import CollectorConfig
 from collector.core.blocks import BlockCutter
 from collector.core.custody import Custody
-from collector.core.files import BYSTANDER, Event, FileKey, Gone, Position, ReadOrder, Scan, Seen
+from collector.core.files import BYSTANDER, FileKey, Gone, ReadOrder, Scan, Seen
 from collector.core.globs import Globs
 from collector.core.pressure import GivenUp
 from collector.core.stream import Stream
@@ -40,15 +40,6 @@ class Watched:
     window_bytes: int
     partial_line_seconds: float
     limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look brought: what was seen, what follows from it, how full the volume is."""
-
-    scan: Scan
-    events: Sequence[Event]
-    fills: Sequence[Fill]
 
 
 class Watcher:
@@ -92,11 +83,8 @@ class Watcher:
         """Wake whoever waits."""
         self._nudge.set()
 
-    async def wait_for_change(self, seconds: float) -> None:
-        """Return when something changed, when nudged, or after `seconds`. Armed only meanwhile: a pending flush is not woken again."""
-        loop = asyncio.get_running_loop()
-        if self._inotify is not None:
-            self._inotify.arm(loop, self._wake)
+    async def wait(self, seconds: float) -> None:
+        """Return when nudged, or after `seconds`. What the app writes meanwhile wakes nobody: a flush is pending anyway."""
         try:
             async with asyncio.timeout(seconds):
                 await self._nudge.wait()
@@ -104,8 +92,21 @@ class Watcher:
             pass
         finally:
             self._nudge.clear()
-            if self._inotify is not None:
-                self._inotify.disarm(loop)
+
+    async def wait_for_change(self, seconds: float) -> None:
+        """Return when something changed, when nudged, or after `seconds`."""
+        if self._inotify is None:
+            await self.wait(seconds)
+            return
+        if self._inotify.drain():
+            self.changed = True
+            return
+        loop = asyncio.get_running_loop()
+        self._inotify.arm(loop, self._wake)
+        try:
+            await self.wait(seconds)
+        finally:
+            self._inotify.disarm(loop)
 
     def _wake(self) -> None:
         self.changed = True
@@ -122,21 +123,24 @@ class Watcher:
         if self._tail is None:
             self._tail = Tail(self._pod_uid, self._watched.logs, self._files, rows)
 
-    async def look(self, custody: Custody, now: float) -> None:
-        """Scan, and follow what became of the files."""
-        tail, positions = self._tail, custody.positions()
+    async def turn(self, custody: Custody, now: float, *, look: bool, gather: bool, hurry: bool = False) -> bool:
+        """Look, and read what may be read: one visit to the thread. True if files hold more than the window has room for.
+
+        Custody is changed over there: whoever calls waits meanwhile, so nothing interleaves.
+        """
+        tail = self._tail
         if tail is None:
-            return
-        self.changed = False
-        looked = await self._on_thread(lambda: self._look(tail, now, positions))
-        if looked is None:
-            return
-        for event in looked.events:
-            custody.apply(event)
-            if isinstance(event, Gone):
-                self._cutters.pop(event.stream_id, None)
-            tell(event)
-        self._relieve(tail, custody, looked)
+            return False
+        if look:
+            self.changed = False
+        return await self._on_thread(lambda: self._turn(tail, custody, now, (look, gather, hurry)))
+
+    def _turn(self, tail: Tail, custody: Custody, now: float, wanted: tuple[bool, bool, bool]) -> bool:
+        look, gather, hurry = wanted
+        if look:
+            self._look(tail, custody, now)
+        orders = custody.orders(tail.size_of, self._watched.window_bytes) if gather else ()
+        return self._load(custody, self._read(custody, orders, now, hurry=hurry)) if orders else False
 
     def _hold(self) -> None:
         scan = self._scan()
@@ -144,16 +148,22 @@ class Watcher:
             self._held = [seen for seen in scan.files if max(seen.matches, seen.rotated) != BYSTANDER]
             self._watch_folders()
 
-    def _look(self, tail: Tail, now: float, positions: Mapping[str, Position]) -> Look | None:
+    def _look(self, tail: Tail, custody: Custody, now: float) -> None:
+        """Scan, and follow what became of the files."""
         if self._inotify is not None:
             self._inotify.drain()
         scan = self._scan()
         if scan is None:
-            return None
-        events = tail.observe(now, scan, positions)
+            return
+        positions = custody.positions()
+        for event in tail.observe(now, scan, positions):
+            custody.apply(event)
+            if isinstance(event, Gone):
+                self._cutters.pop(event.stream_id, None)
+            tell(event)
         self._files.keep_only(tail.needed(now, positions) - self._let_go)
         self._watch_folders()
-        return Look(scan, events, self._volume.measure(scan))
+        self._relieve(tail, custody, scan, self._volume.measure(scan))
 
     def _scan(self) -> Scan | None:
         """None where the volume does not let itself be looked at: tried again, as nothing is known to have changed."""
@@ -171,15 +181,15 @@ class Watcher:
         if self._inotify is not None:
             self._inotify.watch(self._files.folders)
 
-    def _relieve(self, tail: Tail, custody: Custody, looked: Look) -> None:
+    def _relieve(self, tail: Tail, custody: Custody, scan: Scan, fills: Sequence[Fill]) -> None:
         """Let go of what the volume has no room for (rule 12)."""
-        level = self._volume.level(looked.fills)
+        level = self._volume.level(fills)
         if level != tail.release_at:
             tail.release_at = level
             _log.warning("custody_changed", level=level)
-        self._let_go &= {seen.key for seen in looked.scan.files} if self._let_go else set()
-        for one in self._volume.give_up(looked.fills, looked.scan, custody.streams.values(), tail.size_of):
-            self._give_up(custody, one, looked.scan.unlinked)
+        self._let_go &= {seen.key for seen in scan.files} if self._let_go else set()
+        for one in self._volume.give_up(fills, scan, custody.streams.values(), tail.size_of):
+            self._give_up(custody, one, scan.unlinked)
 
     def _give_up(self, custody: Custody, one: GivenUp, unlinked: frozenset[FileKey]) -> None:
         stream = custody.streams[one.stream_id]
@@ -198,17 +208,6 @@ class Watcher:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     # Reading.
-
-    async def gather(self, custody: Custody, now: float, *, draining: bool = False) -> bool:
-        """Read and compress what the window has room for, and give it to custody. True if files hold more than that."""
-        tail = self._tail
-        if tail is None:
-            return False
-        orders = custody.orders(tail.size_of, self._watched.window_bytes)
-        if not orders:
-            return False
-        gathered = await self._on_thread(lambda: self._read(custody, orders, now, hurry=draining))
-        return self._load(custody, gathered)
 
     def _read(self, custody: Custody, orders: Sequence[ReadOrder], now: float, *, hurry: bool) -> list[Gathered]:
         """Read, cut and compress. Nothing of `custody` is changed here."""

@@ -197,12 +197,12 @@ class Custody:
     @property
     def waiting_bytes(self) -> int:
         """Stored and not delivered yet: while there are any, the journal is asked (rule 8)."""
-        return sum(stream.waiting_bytes for stream in self.streams.values())
+        return sum(stream.waiting_bytes for stream in tuple(self.streams.values()))
 
     @property
     def unsent_bytes(self) -> int:
         """Read and not stored yet."""
-        return sum(frame.end - frame.start for stream in self.streams.values() for frame in stream.queue)
+        return sum(frame.end - frame.start for stream in tuple(self.streams.values()) for frame in tuple(stream.queue))
 
     def request(self, max_body_bytes: int) -> Sent:
         """The next request: one frame of every stream that has one, about `max_body_bytes` together, at least one frame."""

@@ -142,7 +142,7 @@ def test_a_deleted_file_is_read_to_its_end(stage):
 
 
 def test_the_first_line_after_quiet_comes_at_once_and_a_new_file_within_its_second(stage):
-    collector, _ = stage.start(collector={"flush_seconds": 2})
+    collector, _ = stage.start(collector={"flush_seconds": 1})
     stage.append("x.log", b"one\n")
     stage.wait_for_lines(1, 3)
     wait_until(lambda: collector.metric("collector_undelivered_bytes") == 0, 10)

@@ -81,6 +81,10 @@ class Collecting:
             self.shipper.pace.hold_until = self.shipper.pace.scanned_at = float("-inf")
             await self.shipper.round()
 
+    async def look(self, *, read=False):
+        """See the files as they are now; `read` what may be read. Nothing is sent."""
+        await self.watcher.turn(self.custody, self.clock.now, look=True, gather=read)
+
     @property
     def stream(self):
         """The only stream there is."""

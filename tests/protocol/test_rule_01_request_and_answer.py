@@ -44,8 +44,7 @@ async def test_rule_1_a_frame_is_kept_compressed_until_it_is_stored(tmp_path):
         pod.write("x.log", b"the same line again and again\n" * 1000)
         aggregator.refuse = lambda: None
         await pod.turn(1)
-        await pod.watcher.look(pod.custody, 1.0)
-        await pod.watcher.gather(pod.custody, 1.0)
+        await pod.look(read=True)
         (frame,) = pod.stream.queue
         assert len(frame.body) < 300
         assert len(open_body(frame.codec, frame.body, frame.end)) == 30_000

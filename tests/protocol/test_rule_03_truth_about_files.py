@@ -101,7 +101,7 @@ async def test_rule_3_bytes_that_were_seen_and_not_read_are_a_truncated_gap(tmp_
         pod.write("x.log", LINES)
         await pod.turn(3)
         pod.write("x.log", b"never read\n")
-        await pod.watcher.look(pod.custody, pod.clock.now)
+        await pod.look()
         (tmp_path / "logs" / "x.log").write_bytes(b"anew\n")
         await pod.turn(5)
     assert aggregator.gaps() == [(0, len(LINES), len(LINES) + 11, "truncated")]
@@ -133,7 +133,7 @@ async def test_rule_3_an_open_row_without_a_file_is_reported_missing_with_the_by
         pod.write("x.log", LINES)
         await pod.turn(3)
         pod.write("x.log", b"seen, never read\n")
-        await pod.watcher.look(pod.custody, pod.clock.now)
+        await pod.look()
         (tmp_path / "logs" / "x.log").unlink()
         pod.watcher._files._descriptors.close_all()
         await pod.turn(8)

@@ -1,5 +1,6 @@
 """Rule 4: which journal is believed in, which peer is spoken to, and when either is left."""
 
+import asyncio
 import json
 
 import pytest
@@ -252,8 +253,7 @@ async def test_rule_4_while_an_answer_is_waited_for_new_files_are_held_open(tmp_
         await pod.turn(2)
         pod.shipper.pace.scan_seconds = 0.01
         pod.write("x.log", LINES)
-        await pod.watcher.look(pod.custody, pod.clock.now)
-        await pod.watcher.gather(pod.custody, pod.clock.now)
+        await pod.look(read=True)
         aggregator.script = [HANG]
         scans = []
         hold = pod.watcher.hold
@@ -267,7 +267,10 @@ async def test_rule_4_while_an_answer_is_waited_for_new_files_are_held_open(tmp_
             scans.append(pod.open_files())
 
         pod.watcher.hold = held
-        await pod.shipper.exchange(pod.custody.request(1 << 20))
+        async with asyncio.TaskGroup() as group:
+            beside = group.create_task(pod.shipper.keep_hold())
+            await pod.shipper.exchange(pod.custody.request(1 << 20))
+            beside.cancel()
         assert any("brief.log" in name for name in scans[-1])
 
 

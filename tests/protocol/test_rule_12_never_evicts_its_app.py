@@ -90,7 +90,7 @@ async def test_rule_12_what_is_given_up_is_a_gap_in_the_journal_and_counted(plac
         await pod.turn(1)
         pod.write("x.log", lines(90 * KIB)[8 * KIB :])
         (pod.logs / "x.log").rename(pod.logs / "x.log.1")
-        await pod.watcher.look(pod.custody, pod.clock.now)
+        await pod.look()
         aggregator.refuse = None
         await pod.turn(4)
         reasons = [(start, end, reason) for _, start, end, reason in aggregator.gaps()]

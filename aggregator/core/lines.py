@@ -1,0 +1,114 @@
+"""Lines of one text, left as they came: cut apart only where somebody wants single ones.
+
+Room: aggregator core. Never enters: vendors, sockets, clocks.
+
+Making an object of every line costs more than unpacking the block does, and a sink that escapes or joins them all at once needs none.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
+
+_LINE_FEED = b"\n"
+_GUESSED_BYTES = 256  # of one line: how far to look for the end of so many at a time
+
+
+class Lines(Sequence[bytes]):
+    """The lines of `text[begin:end]`, each ended by LF but perhaps the last. Parts share the text: none is copied before it is read."""
+
+    __slots__ = ("_begin", "_count", "_end", "_split", "_text")
+
+    def __init__(self, text: bytes, begin: int = 0, end: int | None = None, count: int | None = None) -> None:
+        """`count`: how many there are, where it is known."""
+        self._text = text
+        self._begin = begin
+        self._end = len(text) if end is None else end
+        self._count = count
+        self._split: list[bytes] | None = None
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> "Lines":
+        """From single lines, none of which holds LF."""
+        known = list(lines)
+        made = cls(b"".join(line + _LINE_FEED for line in known), count=len(known))
+        made._split = known
+        return made
+
+    def __len__(self) -> int:
+        if self._count is None:
+            feeds = self._text.count(_LINE_FEED, self._begin, self._end)
+            self._count = feeds + (not self.is_ended)
+        return self._count
+
+    def __bool__(self) -> bool:
+        return self._begin < self._end
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        return self._lines()[index]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._lines() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # equal to any sequence of the same lines, and those have none
+
+    def __repr__(self) -> str:
+        return f"Lines({self._lines()!r})"
+
+    @property
+    def is_ended(self) -> bool:
+        """True where the last line has its LF; where there is no line, too."""
+        return not self or self._text[self._end - 1] == _LINE_FEED[0]
+
+    @property
+    def span_bytes(self) -> int:
+        """Bytes of all lines with their LFs: known without counting."""
+        return self._end - self._begin
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all lines without their LFs."""
+        return self.span_bytes - len(self) + (not self.is_ended)
+
+    def joined(self, separator: bytes) -> bytes:
+        """All lines with `separator` between them."""
+        end = self._end - 1 if self and self.is_ended else self._end
+        return self._text[self._begin : end].replace(_LINE_FEED, separator)
+
+    def first(self, count: int, span_bytes: int) -> "Lines":
+        """The first lines, at most `count`, that end within `span_bytes`."""
+        limit = min(self._end, self._begin + max(span_bytes, 0))
+        at, left = self._begin, max(count, 0)
+        while left and at < limit:
+            stop = min(limit, at + left * _GUESSED_BYTES)
+            # Among the first `left` line ends all but the last become something else: the one that is found is the last.
+            found = self._text[at:stop].replace(_LINE_FEED, b"\0", left - 1).find(_LINE_FEED)
+            if found >= 0:
+                return Lines(self._text, self._begin, at + found + 1, count)
+            left -= self._text.count(_LINE_FEED, at, stop)
+            at = stop
+        if at == limit < self._end:
+            at = self._text.rfind(_LINE_FEED, self._begin, limit) + 1 or self._begin
+        return Lines(self._text, self._begin, at, count - left if at == limit == self._end else None)
+
+    def split_at(self, span_bytes: int, count: int) -> tuple["Lines", "Lines"]:
+        """Those before and after a line end: the first `count` lines take `span_bytes` with their LFs."""
+        middle = self._begin + span_bytes
+        rest = None if self._count is None else self._count - count
+        return Lines(self._text, self._begin, middle, count), Lines(self._text, middle, self._end, rest)
+
+    def unread(self) -> "Lines":
+        """The same lines, without what reading them has left behind."""
+        return Lines(self._text, self._begin, self._end, self._count)
+
+    def _lines(self) -> list[bytes]:
+        if self._split is None:
+            self._split = self._text[self._begin : self._end].split(_LINE_FEED)
+            if self.is_ended:
+                self._split.pop()
+        return self._split

@@ -1,0 +1,259 @@
+"""HTTP as it is spoken, with real servers: aiohttp's, and bytes by hand where a server misbehaves."""
+
+import asyncio
+import contextlib
+import socket
+import time
+
+import pytest
+
+from collector import client as clients
+from collector.client import Answer, Client, NoAnswerError
+from collector.resolver import Resolver
+from tests.fakes.aggregator import HANG, Said, Scripted, listening
+
+NOTHING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextlib.asynccontextmanager
+async def speaking(*answers, close=True):
+    """A server that reads a request's head and says raw bytes, one entry a connection. Gives the port."""
+    script, writers = list(answers), []
+
+    async def serve(reader, writer):
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(script.pop(0) if len(script) > 1 else script[0])
+            await writer.drain()
+            if not close:
+                await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        for writer in writers:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+@contextlib.contextmanager
+def client_of(port, timeout_seconds=5.0, url="http://towline.test:{port}"):
+    client = Client(url.format(port=port), timeout_seconds)
+    yield client
+    client.close()
+
+
+async def ask(client, method="GET", path="/", headers=None, body=b""):
+    return await client.request("127.0.0.1", method, path, headers or {}, body)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 409, 413, 421, 426, 429, 500, 503])
+async def test_an_answer_is_returned_whatever_its_status(status):
+    async with listening(Scripted(Said(status, b'{"a": 1}', {"Retry-After": "7"}))) as port:
+        with client_of(port) as client:
+            answer = await ask(client)
+    assert (answer.status, answer.body, answer.retry_after_seconds) == (status, b'{"a": 1}', 7.0)
+
+
+async def test_requests_name_host_length_and_what_they_are_given():
+    aggregator = Scripted(Said())
+    async with listening(aggregator) as port:
+        with client_of(port) as client:
+            await ask(client, "POST", "/v1/blocks", {"towline-wire": "1"}, b"12345")
+    ((method, path, headers, body),) = aggregator.requests
+    assert (method, path, body, headers["Host"]) == ("POST", "/v1/blocks", b"12345", f"towline.test:{port}")
+    assert (headers["Content-Length"], headers["Towline-Wire"]) == ("5", "1")
+
+
+async def test_a_path_in_the_url_stands_before_every_path():
+    aggregator = Scripted(Said())
+    async with listening(aggregator) as port:
+        with client_of(port, url="http://towline.test:{port}/behind/a/proxy/") as client:
+            await ask(client, path="/v1/marks")
+    assert aggregator.paths == ["/behind/a/proxy/v1/marks"]
+
+
+async def test_one_connection_serves_many_requests():
+    async with listening(Scripted(Said())) as port:
+        with client_of(port) as client:
+            await ask(client)
+            first = client._streams[1].get_extra_info("sockname")
+            await ask(client, "POST", body=b"x")
+            assert client._streams[1].get_extra_info("sockname") == first
+
+
+async def test_a_connection_that_the_server_closed_is_made_anew():
+    async with speaking(NOTHING) as port:
+        with client_of(port) as client:
+            for _ in range(3):
+                assert (await ask(client)).body == b"ok"
+                assert await client._streams[0].read() == b""
+
+
+async def test_connection_close_is_heeded():
+    async with speaking(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", close=False) as port:
+        with client_of(port) as client:
+            await ask(client)
+            assert client._streams is None
+
+
+async def test_another_address_is_another_connection():
+    async with listening(Scripted(Said(200, b"a")), Scripted(Said(200, b"b"))) as port:
+        with client_of(port) as client:
+            found = [(await client.request(f"127.0.0.{n}", "GET", "/", {})).body for n in (1, 2, 1)]
+    assert found == [b"a", b"b", b"a"]
+
+
+async def test_an_informational_answer_is_passed_over():
+    async with speaking(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + NOTHING) as port:
+        with client_of(port) as client:
+            assert (await ask(client)).status == 200
+
+
+async def test_redirects_are_not_followed():
+    aggregator = Scripted(Said(307, headers={"Location": "/elsewhere"}))
+    async with listening(aggregator) as port:
+        with client_of(port) as client:
+            assert (await ask(client)).status == 307
+    assert aggregator.paths == ["/"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x46",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000,
+    ],
+)
+async def test_what_is_no_http_answer_is_no_answer(said):
+    async with speaking(said) as port:
+        with client_of(port) as client:
+            with pytest.raises(NoAnswerError):
+                await ask(client)
+            assert client._streams is None
+
+
+async def test_nobody_listening_is_no_answer():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with client_of(free.getsockname()[1]) as client, pytest.raises(NoAnswerError, match="onnect"):
+            await ask(client)
+
+
+async def test_silence_ends_after_the_time_out():
+    async with listening(Scripted(HANG)) as port:
+        with client_of(port, timeout_seconds=0.1) as client, pytest.raises(NoAnswerError, match="TimeoutError"):
+            await ask(client)
+
+
+async def test_an_answer_that_trickles_in_for_ever_ends_after_the_time_out():
+    async with speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsho", close=False) as port:
+        with client_of(port, timeout_seconds=0.1) as client, pytest.raises(NoAnswerError):
+            await ask(client)
+
+
+async def test_an_endless_answer_is_cut_off(monkeypatch):
+    monkeypatch.setattr(clients, "MAX_ANSWER_BYTES", 1000)
+    async with listening(Scripted(Said(200, b"x" * 2000))) as port:
+        with client_of(port) as client, pytest.raises(NoAnswerError, match="longer than 1000 bytes"):
+            await ask(client)
+
+
+async def test_a_refusal_that_comes_before_the_body_was_read_is_an_answer():
+    """Whoever finds a body too large answers and reads no further."""
+    too_large = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    async with speaking(too_large, close=False) as port:
+        with client_of(port) as client:
+            answer = await ask(client, "POST", body=b"x" * (32 << 20))
+            assert (answer.status, client._streams) == (413, None)
+
+
+async def test_an_aggregator_s_own_413_is_an_answer_whatever_the_size(tmp_path):
+    from tests.aggregator.serving import serving
+
+    async with serving(tmp_path) as place:
+        with client_of(place.address[1]) as client:
+            answer = await ask(client, "POST", "/v1/blocks", {"towline-wire": "1"}, b"x" * (9 << 20))
+    assert answer.status == 413
+
+
+async def test_a_cancelled_request_leaves_no_connection_behind():
+    async with listening(Scripted(HANG)) as port:
+        with client_of(port) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await ask(client)
+            assert client._streams is None
+
+
+async def test_a_token_that_is_no_ascii_travels_and_is_the_server_s_to_refuse():
+    aggregator = Scripted(Said(401))
+    async with listening(aggregator) as port:
+        with client_of(port) as client:
+            assert (await ask(client, headers={"authorization": "Bearer gehe\u00efm"})).status == 401
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("5", 5.0), ("0.5", 0.5), ("-3", 0.0), ("soon", 0.0), ("nan", 0.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)],
+)
+def test_retry_after_is_seconds_or_nothing(said, seconds):
+    assert Answer(503, {"retry-after": said}, b"").retry_after_seconds == seconds
+
+
+# Names.
+
+
+async def test_a_name_resolves_to_its_addresses_each_once():
+    with client_of(80, url="http://localhost:{port}") as client:
+        found = await client.resolve()
+    assert "127.0.0.1" in found
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 300 + ".test"])
+async def test_a_name_that_does_not_resolve_is_no_answer(host):
+    with client_of(80, url="http://" + host) as client, pytest.raises(NoAnswerError, match="name resolution of"):
+        await client.resolve()
+
+
+async def test_name_servers_that_are_silent_cost_the_time_out_and_no_more(monkeypatch):
+    asked = []
+
+    def slowly(*_, **__):
+        asked.append(1)
+        time.sleep(0.5)
+        return [(2, 1, 6, "", ("10.0.0.1", 80)), (2, 1, 6, "", ("10.0.0.1", 80))]
+
+    monkeypatch.setattr("collector.resolver.socket.getaddrinfo", slowly)
+    with client_of(80, timeout_seconds=0.05) as client:
+        for _ in range(3):
+            with pytest.raises(NoAnswerError, match="timed out"):
+                await client.resolve()
+        assert len(asked) == 1  # one lookup at a time
+        client._timeout_seconds = 10.0
+        assert await client.resolve() == ["10.0.0.1"]  # what came too late for those before
+        assert len(asked) == 1
+
+
+async def test_an_error_that_comes_when_nobody_waits_is_told_to_the_next_who_asks(monkeypatch):
+    def fails(*_, **__):
+        time.sleep(0.1)
+        raise socket.gaierror(-3, "temporary failure")
+
+    monkeypatch.setattr("collector.resolver.socket.getaddrinfo", fails)
+    resolver = Resolver("a.test", 80)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await resolver.addresses()
+    with pytest.raises(socket.gaierror):
+        await resolver.addresses()
+    assert resolver._pending is None
