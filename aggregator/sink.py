@@ -32,10 +32,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The destination answered for all of a batch. `memo` is written in the transaction that settles: the sink's own durable state."""
+    """The destination answered for all of a batch. `memo` is written in the transaction that settles: the sink's own durable state.
+
+    `truncated`: how many of the lines it took were cut to what it takes. They are delivered, and counted apart.
+    """
 
     refusals: Sequence[Refusal] = ()
     memo: Mapping[str, str] = field(default_factory=dict)
+    truncated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Sink(Protocol):
     def limits(self) -> Limits: ...
 
     def lane(self, pod: Pod, origin: Origin) -> str:
-        """What fails and is ordered as one (Datadog: the sink; CloudWatch: a log group; file: a path). Pure, safe for the destination's charset."""
+        """What fails and is ordered as one (Datadog: the pods of one hash; CloudWatch: a log group; file: a path). Pure, safe for the destination's charset."""
 
     def key(self, pod: Pod, origin: Origin) -> str:
         """Within a lane, what one request can carry together (CloudWatch: a log stream); "" where everything can. Pure."""

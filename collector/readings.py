@@ -49,7 +49,7 @@ class Readings:
         )
         yield Reading("collector_shipped_blocks", "Blocks that the journal has stored.", {"": progress.shipped_blocks})
         yield Reading("collector_requests", "Requests by what came of them.", dict(progress.requests), "outcome")
-        answers = {name[8:]: count for name, count in custody.counters.items() if name.startswith("answers_")}
+        answers = {name[8:]: count for name, count in dict(custody.counters).items() if name.startswith("answers_")}
         yield Reading("collector_frames", "Frames by the code that answered them.", answers, "code")
         yield Reading(
             "collector_journal_changes",

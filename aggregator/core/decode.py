@@ -1,6 +1,6 @@
 """An owed block to lines, and lines to what one request can carry.
 
-Room: aggregator core. Never enters: sockets, clocks, vendors. One unzstd and one split per block; no loop over lines, UTF-16 excepted.
+Room: aggregator core. Never enters: sockets, clocks, vendors. One unzstd per block; no loop over lines, UTF-16 excepted.
 """
 
 from bisect import bisect_right
@@ -8,12 +8,12 @@ from collections import OrderedDict
 from dataclasses import replace
 from itertools import accumulate
 
+from aggregator.core.lines import Lines
 from aggregator.core.records import OwedBlock, Slice
 from towline.wire.codec import open_body
 
 _LINE_FEEDS = {"utf-8": b"\n", "utf-16le": b"\n\0", "utf-16be": b"\0\n"}
 _CODECS = {"utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
-_LINE_OBJECT_BYTES = 41  # what CPython adds to each line: a bytes header and a place in the list
 ENCODINGS = frozenset(_LINE_FEEDS)
 
 
@@ -26,10 +26,13 @@ def open_block(block: OwedBlock) -> Slice:
     skipped = block.place - block.start
     line_feed = _LINE_FEEDS.get(block.origin.encoding, b"\n")
     continues = block.continues if not skipped else raw[skipped - len(line_feed) : skipped] != line_feed
-    raw = raw[skipped:] if skipped else raw
-    wide = len(line_feed) > 1
-    lines, ends = _wide_lines(raw, block, line_feed) if wide else (_lines(raw), None)
-    piece = Slice(
+    ends: list[int] | None = None
+    if len(line_feed) == 1:
+        lines = Lines(raw, skipped)
+    else:
+        wide, ends = _wide_lines(raw[skipped:], block, line_feed)
+        lines = Lines.of(wide)
+    return Slice(
         block_id=block.block_id,
         stream=block.stream,
         epoch=block.epoch,
@@ -43,17 +46,6 @@ def open_block(block: OwedBlock) -> Slice:
         continues=continues,
         ends=ends,
     )
-    if not wide:
-        # Every line but the last has its line feed: no need to sum what is known.
-        piece.__dict__["size_bytes"] = len(raw) - len(lines) + (not raw.endswith(line_feed) and bool(raw))
-    return piece
-
-
-def _lines(raw: bytes) -> list[bytes]:
-    lines = raw.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
 
 
 def _wide_lines(raw: bytes, block: OwedBlock, line_feed: bytes) -> tuple[list[bytes], list[int]]:
@@ -78,13 +70,11 @@ def split_to_fit(
 ) -> tuple[Slice | None, Slice | None]:
     """The first lines of a slice that fit, each costing its length and `overhead_bytes`, and those that do not.
 
-    Lengths are summed once: this runs for each batch over each of its lines, and sums are what it would cost most.
+    Lines are counted, and summed only where their bytes are what limits: this runs for every batch.
     """
-    count = min(len(piece), room_lines)
-    if count == len(piece) and piece.size_bytes + count * overhead_bytes <= room_bytes:
-        return piece, None
-    head = piece.lines[:count]
-    size_bytes = sum(map(len, head))
+    count = min(room_lines, room_bytes // overhead_bytes) if overhead_bytes else room_lines
+    head = piece.lines.first(count, room_bytes if overhead_bytes else room_bytes + count)
+    count, size_bytes = len(head), head.size_bytes
     if size_bytes + count * overhead_bytes > room_bytes:
         sums = list(accumulate(len(line) + overhead_bytes for line in head))
         count = bisect_right(sums, room_bytes)
@@ -94,25 +84,20 @@ def split_to_fit(
 
 def split(piece: Slice, count: int, size_bytes: int) -> tuple[Slice, Slice | None]:
     """The first `count` lines, known to hold `size_bytes`, and the rest."""
-    if count == len(piece):
+    span_bytes = size_bytes + count
+    if span_bytes >= piece.lines.span_bytes:
         return piece, None
-    middle = piece.start + size_bytes + count if piece.ends is None else piece.ends[count - 1]
     ends = piece.ends
-    first = replace(
-        piece, end=middle, lines=piece.lines[:count], partial=False, ends=None if ends is None else ends[:count]
-    )
-    rest = replace(
-        piece, start=middle, lines=piece.lines[count:], continues=False, ends=None if ends is None else ends[count:]
-    )
-    # What is known need not be summed again: cached_property looks into the instance's dict first.
-    rest.__dict__["size_bytes"] = piece.size_bytes - size_bytes
-    first.__dict__["size_bytes"] = size_bytes
+    middle = piece.start + span_bytes if ends is None else ends[count - 1]
+    head, tail = piece.lines.split_at(span_bytes, count)
+    first = replace(piece, end=middle, lines=head, partial=False, ends=None if ends is None else ends[:count])
+    rest = replace(piece, start=middle, lines=tail, continues=False, ends=None if ends is None else ends[count:])
     return first, rest
 
 
 def held_bytes(piece: Slice) -> int:
-    """What a slice occupies in memory, about."""
-    return piece.size_bytes + len(piece) * _LINE_OBJECT_BYTES
+    """What a slice occupies in memory, about. Lines that are cut apart take more, for as long as their batch is encoded."""
+    return piece.lines.span_bytes
 
 
 class SliceCache:
@@ -131,14 +116,14 @@ class SliceCache:
             return None
         self._slices.move_to_end(key)
         # Identity may have been told again since (labels change): the block at hand knows its own.
-        return found if found.pod is block.pod else replace(found, pod=block.pod, origin=block.origin)
+        return replace(found, pod=block.pod, origin=block.origin, lines=found.lines.unread())
 
     def put(self, piece: Slice) -> None:
         """Keep an opened block while there is room."""
         key = (piece.block_id, piece.stream, piece.start)
         if key in self._slices or held_bytes(piece) > self._max_bytes:
             return
-        self._slices[key] = piece
+        self._slices[key] = replace(piece, lines=piece.lines.unread())
         self._held_bytes += held_bytes(piece)
         while self._held_bytes > self._max_bytes:
             _, oldest = self._slices.popitem(last=False)

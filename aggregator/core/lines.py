@@ -92,9 +92,9 @@ class Lines(Sequence[bytes]):
                 return Lines(self._text, self._begin, at + found + 1, count)
             left -= self._text.count(_LINE_FEED, at, stop)
             at = stop
-        if at == limit < self._end:
+        if limit < self._end:  # the last line may have been cut
             at = self._text.rfind(_LINE_FEED, self._begin, limit) + 1 or self._begin
-        return Lines(self._text, self._begin, at, count - left if at == limit == self._end else None)
+        return Lines(self._text, self._begin, at)
 
     def split_at(self, span_bytes: int, count: int) -> tuple["Lines", "Lines"]:
         """Those before and after a line end: the first `count` lines take `span_bytes` with their LFs."""

@@ -5,8 +5,8 @@ Room: aggregator core. Never enters: vendors, sockets, clocks.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+from aggregator.core.lines import Lines
 from towline.wire.identity import Origin, Pod
 
 
@@ -45,6 +45,7 @@ class Slice:
     """Consecutive lines of one block, without their LF, as raw UTF-8 bytes that may be invalid: the unit of work. Never per line.
 
     `start` is the stream offset of the first line. `ends` is set where an encoding makes lengths differ from offsets.
+    `lines` may be given as any sequence of lines.
     """
 
     block_id: int
@@ -52,7 +53,7 @@ class Slice:
     epoch: int
     start: int
     end: int
-    lines: Sequence[bytes]
+    lines: Lines
     pod: Pod
     origin: Origin
     read_unix_ns: int
@@ -60,13 +61,17 @@ class Slice:
     continues: bool = False  # the first line began in the block before
     ends: Sequence[int] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.lines, Lines):
+            object.__setattr__(self, "lines", Lines.of(self.lines))
+
     def __len__(self) -> int:
         return len(self.lines)
 
-    @cached_property
+    @property
     def size_bytes(self) -> int:
         """Bytes of all lines, without line ends."""
-        return sum(map(len, self.lines))
+        return self.lines.size_bytes
 
     def end_of(self, count: int) -> int:
         """The stream offset after the first `count` lines: where `from` stands once they are settled."""
@@ -82,7 +87,7 @@ class Slice:
             self,
             start=self.end_of(first),
             end=self.end_of(last),
-            lines=self.lines[first:last],
+            lines=Lines.of(self.lines[first:last]),
             partial=self.partial and last >= len(self.lines),
             continues=self.continues and first == 0,
             ends=None if self.ends is None else self.ends[first:last],

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import orjson
 
+from aggregator.core.lines import Lines
+
 # U+007F passes through JSON unescaped, is hardly ever logged, and is ASCII: a private-use character would make Python hold
 # two bytes for each of the text's characters and copy them three times more (measured: three times the CPU).
 SEPARATOR = b"\x7f"
@@ -20,7 +22,7 @@ def join_lines(lines: Sequence[bytes], blank: bytes = b"") -> bytes:
 
     A line may hold SEPARATOR, too: whoever cuts the text apart again finds more pieces than lines, and does it line by line.
     """
-    whole = SEPARATOR.join(lines)
+    whole = lines.joined(SEPARATOR) if isinstance(lines, Lines) else SEPARATOR.join(lines)
     returns = b"\r" in whole
     if returns:
         whole = whole.replace(b"\r" + SEPARATOR, SEPARATOR).removesuffix(b"\r")

@@ -125,9 +125,10 @@ class Journal:
     ) -> None:
         """Write what a destination answered, in one transaction; `memo` is `sink`'s own state. Blocks that are not owed any more are passed over.
 
+        Survives the process at once; a power cut only once something is fsynced after it, and brings copies then.
         Raises JournalFullError only where even the reserve is used up (settle the same again), or JournalDownError.
         """
-        await self._write(partial(settle, settlements=settlements, dead=dead, memo=(sink, memo)))
+        await self._write(partial(settle, settlements=settlements, dead=dead, memo=(sink, memo)), fsyncs=bool(dead))
 
     async def snapshot(self, pod: Pod, run: str, sequence: int) -> tuple[int, bool]:
         """Compare and note a snapshot's name: the newest sequence of that run, and whether this one is new."""
@@ -230,7 +231,9 @@ class Journal:
             await asyncio.to_thread(stop)
         self._lock.release()
 
-    async def _write(self, run: Callable[[Store], T], weight: int = 0, journal: str = "") -> T:
+    async def _write(
+        self, run: Callable[[Store], T], weight: int = 0, journal: str = "", *, fsyncs: bool = True
+    ) -> T:
         if self._closed:
             raise JournalDownError("journal: it is closed")
         if self._waiting_bytes + weight > WAITING_BYTES and self._waiting_bytes:
@@ -248,7 +251,7 @@ class Journal:
             else:
                 future.set_exception(error)
 
-        self._writer.submit(Operation(run, resolve, grows=weight > 0, weight_bytes=weight, journal=journal))
+        self._writer.submit(Operation(run, resolve, weight > 0, weight, journal, fsyncs))
         return await future
 
     async def _look(self, look: Callable[[Reads], T]) -> T:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 CHECKPOINT_BYTES = 4 << 20  # of WAL
 CHANGE_BYTES = 1024  # that a changed row puts into the WAL on average: many share a page
 COMMIT_BYTES = 64 << 10  # that a small transaction puts there: a page of each table and index
+LOST_CHANGES = 1 << 20  # of `delivered`, at most: what a power cut can take back (docs/adr/0004-settling-without-fsync.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,15 @@ class Store:
         self.shares = shares
         self.db = connect(terms.path, space.wal_limit_bytes)
         try:
-            if not check_version(self.db, terms.path):
+            is_new = not check_version(self.db, terms.path)
+            if is_new:
                 begin_journal(self.db)
             self._checkpoint_at_start()
             self.journal_id: str = self.db.execute("SELECT value FROM meta WHERE key='journal_id'").fetchone()[0]
             self.books = load_books(self.db)
             self._check_numbers()
+            if not is_new:  # no number that collectors were told is ever given to another move
+                self.books.change += LOST_CHANGES
         except BaseException:
             self.db.close()
             raise
@@ -62,6 +66,7 @@ class Store:
         self.committed = self.books
         self.now = self.books.running_seconds
         self._time_is_due = True
+        self._fsyncs = True
         self._wal_bytes = self._changes = 0
         space.begin_watch()
         space.measure(self.db)
@@ -88,9 +93,12 @@ class Store:
         """Have the next commit write down how long we have run."""
         self._time_is_due = True
 
-    def begin(self, *, grows: bool) -> None:
-        """Open a transaction. `grows`: some operation brings bodies, so see how much room there is."""
+    def begin(self, *, grows: bool, fsyncs: bool = True) -> None:
+        """Open a transaction. `grows`: some operation brings bodies, so see how much room there is. `fsyncs`: its commit outlives a power cut."""
         self.space.check_files()
+        if fsyncs != self._fsyncs:
+            self._fsyncs = fsyncs
+            self.db.execute(f"PRAGMA synchronous={'FULL' if fsyncs else 'NORMAL'}")
         self.now, self.unix_ns = self.running_seconds(), self.terms.wall_unix_ns()
         self.committed, self.pending = self.books, []
         if grows:

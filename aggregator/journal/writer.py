@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 class Operation:
     """What to run inside a transaction. `grows`: it brings bodies. `journal`: the only journal_id it is meant for ("": any).
 
+    `fsyncs`: False where losing it to a power cut costs copies and nothing else (docs/adr/0004-settling-without-fsync.md).
     `resolve` is called on the event loop with the result and None, or None and the error.
     """
 
@@ -36,6 +37,7 @@ class Operation:
     grows: bool = False
     weight_bytes: int = 0
     journal: str = ""
+    fsyncs: bool = True
 
 
 Outcome = tuple[Operation, Any, BaseException | None]
@@ -121,7 +123,9 @@ class Writer:
 
     def _transact(self, group: list[Operation]) -> tuple[list[Effects], list[Outcome]]:
         """Run a group in one transaction. Raises what makes the whole of it fail."""
-        self.store.begin(grows=any(operation.grows for operation in group))
+        self.store.begin(
+            grows=any(operation.grows for operation in group), fsyncs=any(operation.fsyncs for operation in group)
+        )
         outcomes = [self._attempt(operation) for operation in group]
         self._around.on("journal.before_commit")
         effects = self.store.commit()

@@ -143,12 +143,13 @@ class Custody:
     @property
     def lost_bytes(self) -> int:
         """Read or stored once, in no journal that we believe in, and on no volume any more."""
-        return self.counters["lost_bytes"] + sum(stream.lost_bytes for stream in self.streams.values())
+        return self.counters["lost_bytes"] + sum(stream.lost_bytes for stream in tuple(self.streams.values()))
 
     @property
     def unreadable_bytes(self) -> int:
         """Refused twice by the journal as unreadable."""
-        return self.counters["unreadable_bytes"] + sum(stream.unreadable_bytes for stream in self.streams.values())
+        known = sum(stream.unreadable_bytes for stream in tuple(self.streams.values()))
+        return self.counters["unreadable_bytes"] + known
 
     def _opened(self, event: Opened) -> None:
         new = event.stream_id not in self.streams

@@ -71,7 +71,7 @@ class Stream:
     @property
     def waiting_bytes(self) -> int:
         """Stored and not delivered, of all epochs."""
-        return sum(held.stored - held.delivered for held in self.held.values())
+        return sum(held.stored - held.delivered for held in tuple(self.held.values()))
 
     def position(self) -> Position:
         return Position(self.epoch, self.place, self.print, self.stored, self.delivered)

@@ -124,7 +124,7 @@ def test_the_cache_gives_back_what_was_opened_from_the_same_place():
 
 
 def test_the_cache_forgets_the_least_recently_used_first():
-    cache = SliceCache(300)
+    cache = SliceCache(200)
     blocks = [replace(owed(b"x" * 80), block_id=number) for number in range(3)]
     cache.put(open_block(blocks[0]))
     cache.put(open_block(blocks[1]))

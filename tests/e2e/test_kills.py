@@ -12,25 +12,30 @@ from tests.e2e.scratch import assert_exact
 pytestmark = pytest.mark.e2e
 
 KILLS = 8
-WRITING = ["--files", 2, "--rate", 400, "--rotate", "rename", "--rotate-bytes", 60_000, "--keep", 50]
+WRITING = ["--files", 2, "--rate", 400, "--rotate-bytes", 50_000, "--keep", 50]
 
 
-def kill_at_random(victims, seed, kills=KILLS, gap_seconds=(0.3, 1.2)):
-    """Kill one of `victims` after another and start it again at once, not waiting for it to be ready."""
+def kill_at_random(victims, seed, kills=KILLS, gap_seconds=(0.05, 0.6), *, at_work=True):
+    """Kill one of `victims` after another and start it again at once; `at_work`: not before it serves again, and somewhat later."""
     choice = random.Random(seed)
     for _ in range(kills):
-        time.sleep(choice.uniform(*gap_seconds))  # the random moment is what is tested
         victim = choice.choice(victims)
+        if at_work and victim.url:
+            victim.wait_ready()
+        time.sleep(choice.uniform(*gap_seconds))  # the random moment is what is tested
         victim.kill()
         victim.start()
 
 
-@pytest.mark.parametrize("who", ["collector", "aggregator", "either"])
-def test_kills_under_rotation_leave_every_line_once_in_the_file(stage, who):
+@pytest.mark.parametrize(
+    ("who", "rotate"),
+    [("collector", "rename"), ("aggregator", "rename"), ("either", "rename"), ("either", "copytruncate")],
+)
+def test_kills_under_rotation_leave_every_line_once_in_the_file(stage, who, rotate):
     collector, aggregator = stage.start()
     victims = {"collector": [collector], "aggregator": [aggregator], "either": [collector, aggregator]}[who]
-    with stage.writer(*WRITING, lines=2400) as writer:
-        kill_at_random(victims, seed=who)
+    with stage.writer(*WRITING, "--rotate", rotate, lines=2000) as writer:
+        kill_at_random(victims, seed=f"{who} {rotate}")
         assert writer.wait(30) == 0
     for service in (collector, aggregator):
         service.wait_ready()
@@ -42,8 +47,8 @@ def test_kills_under_rotation_leave_every_line_once_in_the_file(stage, who):
 
 def test_a_restart_storm_makes_progress_once_it_is_over(stage):
     collector, aggregator = stage.start()
-    with stage.writer(*WRITING, lines=800) as writer:
-        kill_at_random([collector, aggregator], seed=5, kills=12, gap_seconds=(0.05, 0.15))
+    with stage.writer(*WRITING, "--rotate", "rename", lines=800) as writer:
+        kill_at_random([collector, aggregator], seed=5, kills=12, gap_seconds=(0.05, 0.15), at_work=False)
         assert writer.wait(30) == 0
     written = stage.written()
     stage.wait_delivered(sum(written["bytes"].values()))
@@ -93,7 +98,7 @@ def test_kills_before_datadog_lose_nothing_and_copy_at_most_one_batch_each(stage
         "aggregator": [aggregator],
         "anybody": [collector, aggregator, datadog.service],
     }[who]
-    with stage.writer(*WRITING, lines=2400) as writer:
+    with stage.writer(*WRITING, "--rotate", "rename", lines=2000) as writer:
         kill_at_random(victims, seed=f"datadog {who}")
         assert writer.wait(30) == 0
     written = stage.written()

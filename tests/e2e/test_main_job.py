@@ -162,3 +162,42 @@ def test_a_stopped_collector_catches_up_over_rotations(stage):
     one.write_all()
     stage.wait_for_lines(1000)
     assert_exact(written_by(one), stage.records())
+
+
+@pytest.mark.parametrize(("on_loss", "code"), [(False, 0), (True, 3)])
+def test_what_no_journal_took_in_time_is_said_by_file_and_is_there_for_the_next_life(stage, on_loss, code):
+    collector = stage.collector(drain={"grace_seconds": 2, "delivered_seconds": 1}, exit_code_on_loss=on_loss)
+    stage.run(collector).wait_ready()
+    several = writers(stage, 2, Plan(lines=300))
+    for one in several:
+        one.write(200)
+    assert collector.terminate(10) == code
+    left = {
+        event["path"]: event["size_bytes"]
+        for event in collector.log_events()
+        if event["event"] == "bytes_left_unstored"
+    }
+    assert left == {str(one.path): one.size_bytes for one in several}
+    for one in several:
+        one.write_all()
+    stage.run(stage.aggregator())
+    stage.run(collector).wait_ready()
+    stage.wait_for_lines(600)
+    assert_exact(written_by(*several), stage.records())
+
+
+def test_what_an_aggregator_could_not_deliver_in_its_grace_is_delivered_by_its_next_life(stage):
+    stage.delivered.mkdir()  # where the sink wants to have a file
+    collector, aggregator = stage.start({"drain": {"delivered_seconds": 0.5}}, {"drain": {"grace_seconds": 1}})
+    [one] = writers(stage, 1, Plan(lines=500))
+    one.write_all()
+    wait_until(lambda: stage.stored_bytes() == one.size_bytes, 20, "everything stored")
+    assert collector.terminate(20) == 0  # stored is safe: said, and no failure
+    assert [event["size_bytes"] for event in collector.log_events() if event["event"] == "bytes_left_undelivered"] == [
+        one.size_bytes
+    ]
+    assert aggregator.terminate(20) == 0
+    stage.delivered.rmdir()
+    stage.run(aggregator).wait_ready()
+    stage.wait_for_lines(500)
+    assert_exact(written_by(one), stage.records())

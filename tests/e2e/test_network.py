@@ -81,6 +81,19 @@ def test_requests_that_come_again_late_and_out_of_order_are_stored_once(stage, b
     arrived(stage, writer)
 
 
+def test_an_aggregator_that_hangs_for_a_while_is_waited_for(stage):
+    collector, aggregator = stage.start({"aggregator": PATIENCE})
+    writer = writer_of(stage, 900)
+    writer.write(300)
+    stage.wait_for_lines(300)
+    aggregator.pause()
+    writer.write(300)
+    wait_until(lambda: unanswered(collector) >= 2, 20, "requests without an answer")
+    aggregator.resume()
+    writer.write_all()
+    arrived(stage, writer)
+
+
 def test_it_starts_before_its_aggregator_and_survives_its_absence(stage):
     collector = stage.run(stage.collector()).wait_ready()
     writers = [writer_of(stage, 600, f"w{number}") for number in range(2)]

@@ -4,7 +4,7 @@ Room: aggregator sinks. Never enters: the network.
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ class DatadogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     `site`: datadoghq.com, datadoghq.eu, us3.datadoghq.com, ...; `logs_url` and `api_url` override what it means, for proxies.
     `compression`: gzip where something on the way does not know zstd (noticed by itself, too).
+    `lanes`: requests under way at a time; pods are spread over them. One carries about 200 kB of lines for each answer it waits for.
     """
 
     site: str = "datadoghq.com"
@@ -26,6 +27,7 @@ class DatadogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     logs_url: str = ""
     api_url: str = ""
     compression: Literal["zstd", "gzip", "identity"] = "zstd"
+    lanes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     timeout_seconds: PositiveSeconds = 10.0
 
     def __post_init__(self) -> None:

@@ -3,44 +3,34 @@
 Room: aggregator sinks, pure. Never enters: the network, clocks. Limits: Datadog's OpenAPI document, operation SubmitLog.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import orjson
-from isal import igzip
 
 from aggregator.core.members import has_own_members, own_members
 from aggregator.core.records import Batch, Slice
 from aggregator.core.remember import Remembered
 from aggregator.core.text import Frame, decode_each, escape, escape_each, join_lines, splice, truncate
+from aggregator.sinks.datadog.encodings import Encoding, Packer, unpack
 from aggregator.sinks.datadog.tags import constants_of
-from towline.wire.codec import Compressor
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 MAX_BODY_BYTES = 5_000_000  # uncompressed
 MAX_ENTRIES = 1000
 MAX_ENTRY_BYTES = 1_000_000  # Datadog takes longer ones with a 2xx and cuts them without a word
 _BEFORE = b'{"message":'
 _WORST_GROWTH = 6  # a control character becomes \u00XX
-_ZSTD_LEVEL = 1
-_GZIP_LEVEL = 1  # isal: 4 times as fast as zlib's level 1
-Encoding = str  # "zstd", "gzip" or "identity": as in the header
 
 
 @dataclass(frozen=True, slots=True)
 class DatadogPayload:
-    """A body as it travels. `raw_bytes` is its size before compression; `truncated` counts through `batch.lines()`."""
+    """A body as it travels. `raw_bytes` is its size before compression; `truncated` counts the lines that were cut to fit."""
 
     body: bytes
     encoding: Encoding
     raw_bytes: int
     lines: int
-    truncated: tuple[int, ...]
+    truncated: int
     oldest_unix_ns: int
     newest_unix_ns: int
 
@@ -56,47 +46,46 @@ class PayloadMaker:
     def __init__(self, event_ids: bool) -> None:
         self._event_ids = event_ids
         self._constants = Remembered(constants_of)
-        self._zstd = Compressor()
+        self._packer = Packer()
 
     def make(self, batch: Batch, encoding: Encoding) -> DatadogPayload:
         """The body of one request, compressed unless it is too large to be sent anyway."""
-        parts, truncated, first = [b"["], [], 0
+        parts, truncated, lines = [b"["], 0, 0
         for piece in batch.slices:
             if not piece.lines:
                 continue
             entries, cut = self._entries(piece)
             parts += entries
             parts.append(b",")
-            truncated += [first + index for index in cut]
-            first += len(piece)
-        if not first:
-            return DatadogPayload(b"", "identity", 0, 0, (), 0, 0)
+            truncated += cut
+            lines += len(piece)
+        if not lines:
+            return DatadogPayload(b"", "identity", 0, 0, 0, 0, 0)
         parts[-1] = b"]"
         raw = b"".join(parts)
         times = [piece.read_unix_ns for piece in batch.slices]
-        body = b"" if len(raw) > MAX_BODY_BYTES else self._compressed(raw, encoding)
-        return DatadogPayload(body, encoding, len(raw), first, tuple(truncated), min(times), max(times))
+        body = b"" if len(raw) > MAX_BODY_BYTES else self._packer.pack(raw, encoding)
+        return DatadogPayload(body, encoding, len(raw), lines, truncated, min(times), max(times))
 
-    def _compressed(self, raw: bytes, encoding: Encoding) -> bytes:
-        if encoding != "zstd":
-            return compressed(raw, encoding)
-        # One context for all bodies: a new one is 1 MB of fresh pages each time, a third of what encoding costs.
-        return self._zstd.compress(raw)
+    def recode(self, payload: DatadogPayload, encoding: Encoding) -> DatadogPayload:
+        """The same payload in another encoding."""
+        body = self._packer.pack(unpack(payload.body, payload.encoding), encoding)
+        return replace(payload, body=body, encoding=encoding)
 
-    def _entries(self, piece: Slice) -> tuple[Sequence[bytes], list[int]]:
-        """The objects of one slice with commas between them, in parts, and which lines were truncated."""
+    def _entries(self, piece: Slice) -> tuple[Sequence[bytes], int]:
+        """The objects of one slice with commas between them, in parts, and how many lines were truncated."""
         after = b'%b,"timestamp":%d' % (self._constants(piece.pod, piece.origin), piece.read_unix_ns // 1_000_000)
         if not has_own_members(piece, event_ids=self._event_ids):
             escaped = escape(join_lines(piece.lines))
             if _none_over_long(escaped, piece, MAX_ENTRY_BYTES - len(_BEFORE) - len(after) - 1):
                 spliced = splice(escaped, len(piece), Frame(_BEFORE, after + b"}", b","))
                 if spliced is not None:
-                    return spliced, []
+                    return spliced, 0
         return self._exact_entries(piece, after)
 
-    def _exact_entries(self, piece: Slice, after: bytes) -> tuple[Sequence[bytes], list[int]]:
+    def _exact_entries(self, piece: Slice, after: bytes) -> tuple[Sequence[bytes], int]:
         """Line by line: members that differ between lines, over-long lines, lines that hold the separator."""
-        entries, cut = [], []
+        entries, cut = [], 0
         for index, (text, own) in enumerate(
             zip(escape_each(piece.lines), own_members(piece, event_ids=self._event_ids), strict=True)
         ):
@@ -106,7 +95,7 @@ class PayloadMaker:
                     decode_each(piece.lines[index : index + 1])[0], MAX_ENTRY_BYTES - len(entry) + len(text) + 2
                 )
                 entry = b"%b%b%b%b}" % (_BEFORE, orjson.dumps(kept), after, own)
-                cut.append(index)
+                cut += 1
             entries.append(entry)
         return [b",".join(entries)], cut
 
@@ -115,17 +104,3 @@ def _none_over_long(escaped: bytes, piece: Slice, room_bytes: int) -> bool:
     """True where it is certain without looking at each line's JSON: all lines together fit, or the longest would, were it all escapes."""
     return len(escaped) <= room_bytes or max(map(len, piece.lines)) * _WORST_GROWTH + 2 <= room_bytes
 
-
-def compressed(raw: bytes, encoding: Encoding) -> bytes:
-    """`raw` in `encoding`; always the same bytes."""
-    if encoding == "zstd":
-        return zstd.compress(raw, level=_ZSTD_LEVEL)
-    if encoding == "gzip":
-        return igzip.compress(raw, compresslevel=_GZIP_LEVEL, mtime=0)
-    return raw
-
-
-def recompressed(payload: DatadogPayload, encoding: Encoding) -> DatadogPayload:
-    """The same payload in another encoding."""
-    raw = zstd.decompress(payload.body) if payload.encoding == "zstd" else payload.body
-    return replace(payload, body=compressed(raw, encoding), encoding=encoding)

@@ -5,6 +5,7 @@ SubmitLog, and what its Agent does with the statuses that the document leaves ou
 """
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import structlog
 from aggregator.core.records import Batch, Slice
 from aggregator.sink import Limits, Receipt, Refusal, Surroundings
 from aggregator.sinks.datadog.config import DatadogConfig
-from aggregator.sinks.datadog.payload import MAX_ENTRIES, DatadogPayload, PayloadMaker, recompressed
+from aggregator.sinks.datadog.payload import MAX_ENTRIES, DatadogPayload, PayloadMaker
 from aggregator.sinks.posting import Answer, Request, exchange, retry_after_seconds
 from towline.plumbing.errors import ConfigError, RejectedError, RetryableError, TooLargeError, UnauthorizedError
 from towline.plumbing.place import Place
@@ -32,7 +33,10 @@ _log = structlog.get_logger()
 
 
 class DatadogSink:
-    """One lane: all pods together, as the intake takes them. Refusals: too_old, too_new (dead letters), truncated (counted)."""
+    """A pod is always in the same lane, so that its lines stay in order; a few lanes side by side make up for the way to Datadog and back.
+
+    Refusals, all dead letters: too_old, too_new.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class DatadogSink:
         self._key = key
         self._key_check = KeyCheck(surroundings.session, self.api_url, config.timeout_seconds)
         self._maker = PayloadMaker(surroundings.options.event_id)
+        self._lanes = config.lanes
         self._encoding: str = config.compression
         self._zstd_known = config.compression != "zstd"
         self._wall_clock_ns = wall_clock_ns
@@ -71,7 +76,8 @@ class DatadogSink:
         return _LIMITS
 
     def lane(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature
-        return "logs"
+        digest = hashlib.blake2b(pod.uid.encode(), digest_size=8).digest()  # Python's own hash differs between processes
+        return f"logs-{int.from_bytes(digest, 'big') % self._lanes}"
 
     def key(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature
         return ""
@@ -88,13 +94,13 @@ class DatadogSink:
         if self._has_untimely(payload):
             return await self._send_timely(batch)
         if payload.encoding == "zstd" and self._encoding == "gzip":  # encoded before zstd was refused
-            payload = await asyncio.to_thread(recompressed, payload, "gzip")
+            payload = await asyncio.to_thread(self._maker.recode, payload, "gzip")
         answer = await self._post(payload)
         if payload.encoding == "zstd" and not self._zstd_known and answer.status in {400, 415}:
             answer = await self._try_gzip(payload, answer)
         await self._raise_unless_taken(answer)
         self._zstd_known = self._zstd_known or payload.encoding == "zstd"
-        return Receipt([Refusal(index, "truncated", keep=False) for index in payload.truncated])
+        return Receipt(truncated=payload.truncated)
 
     async def healthcheck(self) -> None:
         await self._key_check.check(self._key.reveal())
@@ -120,7 +126,7 @@ class DatadogSink:
 
     async def _try_gzip(self, payload: DatadogPayload, answer: Answer) -> Answer:
         """Whether zstd was the trouble: 415 says so; after a 400 it was where gzip passes. The API's document promises gzip only."""
-        second = await self._post(await asyncio.to_thread(recompressed, payload, "gzip"))
+        second = await self._post(await asyncio.to_thread(self._maker.recode, payload, "gzip"))
         if answer.status == 415 or _is_success(second.status):
             self._encoding, self._zstd_known = "gzip", True
             _log.info("compression_changed", reason="zstd_refused", compression="gzip", status=answer.status)
@@ -169,11 +175,12 @@ class DatadogSink:
             else:
                 reason = "too_old" if piece.read_unix_ns < oldest else "too_new"
                 refusals += [Refusal(index, reason) for index in indexes]
-        if kept:
-            rest = Batch(tuple(kept), batch.key)
-            receipt = await self.send(rest, await asyncio.to_thread(self.encode, rest))
-            refusals += [Refusal(places[one.index], one.reason, one.keep) for one in receipt.refusals]
-        return Receipt(refusals)
+        if not kept:
+            return Receipt(refusals)
+        rest = Batch(tuple(kept), batch.key)
+        receipt = await self.send(rest, await asyncio.to_thread(self.encode, rest))
+        refusals += [Refusal(places[one.index], one.reason, one.keep) for one in receipt.refusals]
+        return Receipt(refusals, truncated=receipt.truncated)
 
     def _timely(self) -> tuple[int, int]:
         """The oldest and the newest time that Datadog keeps, in Unix nanoseconds."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import aiohttp
 import pytest
@@ -11,14 +12,18 @@ from datadog_api_client.api_client import ApiClient
 from datadog_api_client.configuration import Configuration
 from datadog_api_client.v2.api.logs_api import LogsApi
 
+from aggregator.sink import Receipt
 from aggregator.sinks.datadog.config import DatadogConfig
 from aggregator.sinks.datadog.control import addresses_of
 from aggregator.sinks.datadog.sink import DatadogSink
 from aggregator.sinks.posting import MAX_ANSWER_BYTES, retry_after_seconds
-from tests.aggregator.sinks.batches import batch_of, piece, surroundings
+from tests.aggregator.sinks.batches import ORIGIN, POD, batch_of, piece, surroundings
 from tests.fakes.datadog_intake import DatadogIntake, IntakeOptions
 from tests.fakes.script import Answer, Endless, HalfRead, Hang, MaxBytes, Redirect, Reset, Rubbish, Script
+from towline.plumbing.config_file import convert
 from towline.plumbing.errors import ConfigError, RejectedError, RetryableError, TooLargeError, UnauthorizedError
+from towline.plumbing.place import Place
+from towline.wire.identity import Origin, Pod
 
 HOUR_NS = 3600 * 10**9
 SITES = ("datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com", "datadoghq.eu", "ddog-gov.com")
@@ -60,7 +65,7 @@ async def send(sink, batch):
 async def test_a_batch_arrives_in_each_encoding(intake, session, key_file, compression):
     sink = sink_to(intake, session, key_file, compression=compression)
     receipt = await send(sink, batch_of(fresh([b"one", b"two"])))
-    assert (intake.messages, receipt.refusals) == (["one", "two"], [])
+    assert (intake.messages, receipt) == (["one", "two"], Receipt())
     assert intake.requests[0].headers.get("content-encoding", "identity") == compression
 
 
@@ -204,8 +209,8 @@ async def test_lines_that_datadog_would_drop_for_their_age_are_refused_here(inta
     assert [message[:4] for message in intake.messages] == ["kept", "xxxx"]
     assert [(one.index, one.reason, one.keep) for one in receipt.refusals] == [
         *((0, "too_old", True), (1, "too_old", True), (4, "too_new", True)),
-        (3, "truncated", False),
     ]
+    assert receipt.truncated == 1
     assert intake.flagged("too_old") == intake.flagged("too_new") == intake.flagged("truncated") == []
 
 
@@ -286,7 +291,34 @@ def test_the_client_is_loaded_only_where_a_datadog_sink_is_built():
     assert found.stdout.strip() == "[]"
 
 
-async def test_one_lane_takes_all(intake, session, key_file):
-    sink = sink_to(intake, session, key_file)
-    one = fresh([b"x"])
-    assert (sink.lane(one.pod, one.origin), sink.key(one.pod, one.origin)) == ("logs", "")
+async def test_a_line_that_is_cut_to_fit_is_delivered_and_counted_apart(intake, session, key_file):
+    receipt = await send(sink_to(intake, session, key_file), batch_of(fresh([b"short", b"x" * 1_100_000])))
+    assert (len(intake.messages), receipt.truncated, receipt.refusals) == (2, 1, ())
+
+
+def lanes_of(sink, pods):
+    return [sink.lane(Pod(namespace="n", name=f"p{pod}", uid=f"0b5f-{pod}"), ORIGIN) for pod in range(pods)]
+
+
+async def test_pods_are_spread_over_the_lanes(intake, session, key_file):
+    found = Counter(lanes_of(sink_to(intake, session, key_file, lanes=8), 800))
+    assert len(found) == 8
+    assert min(found.values()) > 60
+
+
+async def test_a_pod_keeps_its_lane_in_every_life_and_for_all_its_files(intake, session, key_file):
+    sinks = [sink_to(intake, session, key_file) for _ in range(2)]
+    assert lanes_of(sinks[0], 20) == lanes_of(sinks[1], 20)
+    assert sinks[0].lane(POD, ORIGIN) == sinks[0].lane(POD, Origin(path="/other")) == "logs-0"
+    assert sinks[0].key(POD, ORIGIN) == ""
+
+
+async def test_one_lane_takes_all_where_it_is_the_only_one(intake, session, key_file):
+    assert set(lanes_of(sink_to(intake, session, key_file, lanes=1), 50)) == {"logs-0"}
+
+
+@pytest.mark.parametrize("lanes", [0, 65])
+def test_the_number_of_lanes_is_bounded(lanes):
+    place = Place("aggregator.yaml", "sinks.dd")
+    with pytest.raises(ConfigError, match=r"lanes"):
+        convert({"lanes": lanes}, DatadogConfig, place)

@@ -1,0 +1,108 @@
+"""The collector's own HTTP, spoken to over sockets by hand and by aiohttp."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+import pytest
+
+from collector import health
+from collector.health import HealthServer, Page
+
+
+@contextlib.asynccontextmanager
+async def serving(**pages):
+    server = HealthServer({f"/{name}": page for name, page in pages.items()})
+    port = await server.start("127.0.0.1", 0)
+    yield port
+    await server.close()
+
+
+def fine():
+    return Page(200, b"ok\n")
+
+
+async def say(port, raw):
+    """Everything that is answered to these bytes, until the other side hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(raw)
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_page_is_answered_with_its_status_type_and_length():
+    async with (
+        serving(metrics=lambda: Page(503, b"a 1\n", "text/x; y=z")) as port,
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics?a=b") as answer,
+    ):
+        found = answer.status, answer.headers["Content-Type"], answer.headers["Content-Length"], await answer.read()
+    assert found == (503, "text/x; y=z", "4", b"a 1\n")
+
+
+async def test_head_answers_without_a_body():
+    async with serving(healthz=fine) as port:
+        answer = await say(port, b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"content-length: 3" in answer.lower()
+
+
+async def test_another_path_is_told_which_there_are():
+    async with serving(healthz=fine, metrics=fine) as port:
+        answer = await say(port, b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"/healthz, /metrics" in answer
+
+
+@pytest.mark.parametrize("method", [b"POST", b"DELETE", b"PUT"])
+async def test_only_get_is_answered(method):
+    async with serving(healthz=fine) as port:
+        assert (await say(port, method + b" /healthz HTTP/1.1\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.1 405")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X-A: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"\r\n" * 50_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_hurts_nobody(raw):
+    async with serving(healthz=fine) as port:
+        await say(port, raw)
+        assert b"ok" in await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+async def test_a_caller_that_says_nothing_is_hung_up_on(monkeypatch):
+    monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.05)
+    async with serving(healthz=fine) as port:
+        assert await say(port, b"GET /he") == b""
+
+
+async def test_too_many_callers_are_hung_up_on_and_the_next_one_is_served(monkeypatch):
+    monkeypatch.setattr(health, "MAX_CONNECTIONS", 2)
+    async with serving(healthz=fine) as port:
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n") == b""
+        for reader, writer in held:
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"ok" in await reader.read()
+            writer.close()
+        assert b"ok" in await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+async def test_a_caller_that_holds_on_does_not_hold_up_our_exit():
+    async with asyncio.timeout(5), serving(healthz=fine) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /he")
+        await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    writer.close()

@@ -1,0 +1,26 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GROWS = """
+import sys
+sys.path.insert(0, {root!r})
+from collector.memory import tune_malloc
+tune_malloc()
+tune_malloc()  # twice is as good as once
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+blocks = [b"x" * {size} for _ in range({number})]
+full = resident()
+del blocks
+print(full - resident())
+"""
+
+
+@pytest.mark.parametrize(("size", "number"), [(8 << 20, 8), (32 << 20, 2)])
+def test_what_is_larger_than_a_few_blocks_goes_back_to_the_pod(size, number):
+    code = GROWS.format(root=str(Path(__file__).parents[2]), size=size, number=number)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    assert int(done.stdout) > 56 << 20
