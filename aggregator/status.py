@@ -93,9 +93,10 @@ def _pods(streams: Iterable[StreamStatus]) -> dict[str, Any]:
                 "epoch": stream.epoch,
                 "path": stream.path,
                 "container": stream.container,
+                "size": stream.size,
                 "mark": stream.mark,
                 "delivered": stream.delivered,
-                "lag_bytes": stream.mark - stream.delivered,
+                "lag_bytes": stream.size - stream.delivered,
                 "final": stream.final,
                 "gone": stream.gone,
             }

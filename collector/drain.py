@@ -39,6 +39,7 @@ async def drain(shipper: Shipper, grace_seconds: float, delivered_seconds: float
                 await _until_delivered(shipper, min(deadline, clock() + delivered_seconds))
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, deadline - clock()) + MARGIN_SECONDS / 2):
+            await shipper.watcher.rest()
             await _say_goodbye(shipper)
     await shipper.keeper.save(shipper.custody, shipper.link.peers.current, clock())
     left = Left(shipper.watcher.unstored_bytes(shipper.custody), shipper.custody.waiting_bytes)

@@ -46,6 +46,7 @@ class Framer:
             print=print_after(result.before, result.data, size),
             read_unix_ns=min(now_unix_ns, result.mtime_ns),
             origin=stream.origin,
+            file_bytes=result.size,
             head_bytes=stream.head_bytes,
             partial=cut.partial,
             continues=cut.continues,

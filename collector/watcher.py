@@ -264,6 +264,10 @@ class Watcher:
                 left[stream.origin.path] = left.get(stream.origin.path, 0) + beyond
         return left
 
+    async def rest(self) -> None:
+        """Return when the thread has finished what it was given, even if whoever asked for it was cancelled."""
+        await self._on_thread(lambda: None)
+
     async def close(self) -> None:
         """Close every file, once nothing is being read any more."""
         await self._on_thread(self._files.close)

@@ -55,7 +55,7 @@ def fault_of_frame(frame: Frame) -> tuple[Code, str] | None:
 
 
 def _is_sane(frame: Frame) -> bool:
-    numbers = (frame.epoch, frame.start, frame.read_unix_ns, frame.head_bytes, frame.base or 0)
+    numbers = (frame.epoch, frame.start, frame.read_unix_ns, frame.head_bytes, frame.file_bytes, frame.base or 0)
     return min(numbers) >= 0 and max(numbers) < _LARGEST and frame.start <= frame.end < _LARGEST
 
 

@@ -75,10 +75,9 @@ class Lines(Sequence[bytes]):
         """Bytes of all lines without their LFs."""
         return self.span_bytes - len(self) + (not self.is_ended)
 
-    def joined(self, separator: bytes) -> bytes:
-        """All lines with `separator` between them."""
-        end = self._end - 1 if self and self.is_ended else self._end
-        return self._text[self._begin : end].replace(_LINE_FEED, separator)
+    def text(self) -> bytes:
+        """All lines with LF between them, and none after the last."""
+        return self._text[self._begin : self._end - (bool(self) and self.is_ended)]
 
     def first(self, count: int, span_bytes: int) -> "Lines":
         """The first lines, at most `count`, that end within `span_bytes`."""
@@ -92,7 +91,7 @@ class Lines(Sequence[bytes]):
                 return Lines(self._text, self._begin, at + found + 1, count)
             left -= self._text.count(_LINE_FEED, at, stop)
             at = stop
-        if limit < self._end:  # the last line may have been cut
+        if left and limit < self._end:  # the last line may have been cut
             at = self._text.rfind(_LINE_FEED, self._begin, limit) + 1 or self._begin
         return Lines(self._text, self._begin, at)
 

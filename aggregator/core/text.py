@@ -14,6 +14,7 @@ from aggregator.core.lines import Lines
 # U+007F passes through JSON unescaped, is hardly ever logged, and is ASCII: a private-use character would make Python hold
 # two bytes for each of the text's characters and copy them three times more (measured: three times the CPU).
 SEPARATOR = b"\x7f"
+_LINE_FEED = b"\n"
 TRUNCATION_MARK = "...TRUNCATED..."  # as the Datadog Agent writes it
 
 
@@ -22,14 +23,14 @@ def join_lines(lines: Sequence[bytes], blank: bytes = b"") -> bytes:
 
     A line may hold SEPARATOR, too: whoever cuts the text apart again finds more pieces than lines, and does it line by line.
     """
-    whole = lines.joined(SEPARATOR) if isinstance(lines, Lines) else SEPARATOR.join(lines)
+    whole = lines.text() if isinstance(lines, Lines) else _LINE_FEED.join(lines)
     returns = b"\r" in whole
     if returns:
-        whole = whole.replace(b"\r" + SEPARATOR, SEPARATOR).removesuffix(b"\r")
-    # Looked for in the list: to find two separators in a row takes seven times as long.
+        whole = whole.replace(b"\r\n", _LINE_FEED).removesuffix(b"\r")
+    # Looked for in the list: to find two line feeds in a row takes seven times as long.
     if blank and (b"" in lines or (returns and b"\r" in lines)):
         whole = _fill(whole, blank)
-    return whole
+    return whole.replace(_LINE_FEED, SEPARATOR)
 
 
 def decode_each(lines: Sequence[bytes], blank: str = "") -> list[str]:
@@ -101,9 +102,9 @@ def parts_of(text: str, max_bytes: int) -> list[str]:
 
 def _fill(whole: bytes, blank: bytes) -> bytes:
     """`whole` with `blank` for every empty line."""
-    empty, filled = SEPARATOR + SEPARATOR, SEPARATOR + blank + SEPARATOR
+    empty, filled = b"\n\n", b"\n" + blank + b"\n"
     if empty in whole:
-        whole = whole.replace(empty, filled).replace(empty, filled)  # twice: the separators of neighbours overlap
-    if whole.startswith(SEPARATOR) or not whole:
+        whole = whole.replace(empty, filled).replace(empty, filled)  # twice: the line feeds of neighbours overlap
+    if whole.startswith(_LINE_FEED) or not whole:
         whole = blank + whole
-    return whole + blank if whole.endswith(SEPARATOR) else whole
+    return whole + blank if whole.endswith(_LINE_FEED) else whole

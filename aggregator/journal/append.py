@@ -105,6 +105,7 @@ def _write(
     after = Row(
         *(row.id, row.stream, row.pod, state, delivered),
         head_bytes=frame.head_bytes or row.head_bytes,
+        file_bytes=max(frame.file_bytes, row.file_bytes, state.mark),
         aliases=_aliases(row, frame),
         origin=store.names.origin(pod, frame.origin),
         moved=row.moved,

@@ -231,9 +231,7 @@ class Journal:
             await asyncio.to_thread(stop)
         self._lock.release()
 
-    async def _write(
-        self, run: Callable[[Store], T], weight: int = 0, journal: str = "", *, fsyncs: bool = True
-    ) -> T:
+    async def _write(self, run: Callable[[Store], T], weight: int = 0, journal: str = "", *, fsyncs: bool = True) -> T:
         if self._closed:
             raise JournalDownError("journal: it is closed")
         if self._waiting_bytes + weight > WAITING_BYTES and self._waiting_bytes:

@@ -165,6 +165,7 @@ class Reads:
             epoch=row.state.epoch,
             path=origin.path,
             container=origin.container,
+            size=max(row.file_bytes, row.state.mark),
             mark=row.state.mark,
             delivered=row.delivered,
             final=row.state.final,

@@ -12,12 +12,12 @@ import msgspec
 from aggregator.core.compare import StreamRow
 from aggregator.journal.schema import check_seal, seal
 
-STREAM_COLUMNS = "id, stream, epoch, pod, mark, print, continues, final, gone, delivered, head_bytes, aliases, origin, moved, touched"
+STREAM_COLUMNS = "id, stream, epoch, pod, mark, print, continues, final, gone, delivered, head_bytes, file_bytes, aliases, origin, moved, touched"
 ENTRY_COLUMNS = "block_id, row, pod, origin, stream, epoch, start, stop, skip, codec, size, checksum, read_unix_ns, partial, continues, owing"
 _STREAMS = f"SELECT {STREAM_COLUMNS}, seal FROM streams"  # noqa: S608 - a constant
-_SAVE_STREAM = f"INSERT INTO streams({STREAM_COLUMNS}, seal) VALUES({','.join('?' * 16)})"
+_SAVE_STREAM = f"INSERT INTO streams({STREAM_COLUMNS}, seal) VALUES({','.join('?' * 17)})"
 # Columns that stand in an index are named only where they change: SQLite would rewrite the index for the naming alone.
-_UPDATE_STREAM = "UPDATE streams SET mark=?, print=?, continues=?, final=?, gone=?, delivered=?, head_bytes=?, aliases=?, origin=?, touched=?, seal=? WHERE id=?"
+_UPDATE_STREAM = "UPDATE streams SET mark=?, print=?, continues=?, final=?, gone=?, delivered=?, head_bytes=?, file_bytes=?, aliases=?, origin=?, touched=?, seal=? WHERE id=?"
 _ENTRY = f"SELECT {ENTRY_COLUMNS}, seal FROM entries WHERE block_id=?"  # noqa: S608 - a constant
 _SAVE_ENTRY = f"INSERT INTO entries({ENTRY_COLUMNS}, seal) VALUES({','.join('?' * 17)})"
 _UPDATE_ENTRY = "UPDATE entries SET owing=?, seal=? WHERE block_id=?"
@@ -33,6 +33,7 @@ class Row:
     state: StreamRow
     delivered: int = 0
     head_bytes: int = 0
+    file_bytes: int = 0  # as the collector last said
     aliases: tuple[str, ...] = ()
     origin: int = 0
     moved: int = 0
@@ -97,6 +98,7 @@ def row_of(values: tuple[Any, ...]) -> Row:
         gone,
         delivered,
         head,
+        file_bytes,
         aliases,
         origin,
         moved,
@@ -106,7 +108,19 @@ def row_of(values: tuple[Any, ...]) -> Row:
     state = StreamRow(
         epoch=epoch, mark=mark, print=print_, continues=bool(continues), final=bool(final), gone=bool(gone)
     )
-    return Row(number, stream, pod, state, delivered, head, tuple(msgspec.json.decode(aliases)), origin, moved, touched)
+    return Row(
+        number,
+        stream,
+        pod,
+        state,
+        delivered,
+        head,
+        file_bytes,
+        tuple(msgspec.json.decode(aliases)),
+        origin,
+        moved,
+        touched,
+    )
 
 
 def newest_row(db: sqlite3.Connection, stream: str) -> Row | None:
@@ -135,7 +149,7 @@ def save_row(db: sqlite3.Connection, row: Row, *, moves: bool) -> None:
         db.execute(_SAVE_STREAM, (*values, seal(*values)))
         return
     values = _values(row)
-    db.execute(_UPDATE_STREAM, (*values[4:13], row.touched, seal(*values), row.id))
+    db.execute(_UPDATE_STREAM, (*values[4:14], row.touched, seal(*values), row.id))
     if moves:
         db.execute("UPDATE streams SET moved=? WHERE id=?", (row.moved, row.id))
 
@@ -154,7 +168,8 @@ def _values(row: Row) -> tuple[Any, ...]:
             int(state.final),
             int(state.gone),
         ),
-        *(row.delivered, row.head_bytes, msgspec.json.encode(row.aliases), row.origin, row.moved, row.touched),
+        *(row.delivered, row.head_bytes, row.file_bytes, msgspec.json.encode(row.aliases)),
+        *(row.origin, row.moved, row.touched),
     )
 
 

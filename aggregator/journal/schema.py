@@ -28,7 +28,7 @@ CREATE INDEX identities_by_pod ON identities(pod);
 CREATE TABLE origins(id INTEGER PRIMARY KEY AUTOINCREMENT, identity INTEGER, body BLOB, seal INTEGER);
 CREATE INDEX origins_by_identity ON origins(identity);
 CREATE TABLE streams(id INTEGER PRIMARY KEY, stream TEXT, epoch INTEGER, pod INTEGER, mark INTEGER, print TEXT, continues INTEGER,
-  final INTEGER, gone INTEGER, delivered INTEGER, head_bytes INTEGER, aliases BLOB, origin INTEGER, moved INTEGER, touched REAL, seal INTEGER,
+  final INTEGER, gone INTEGER, delivered INTEGER, head_bytes INTEGER, file_bytes INTEGER, aliases BLOB, origin INTEGER, moved INTEGER, touched REAL, seal INTEGER,
   UNIQUE(stream, epoch));
 CREATE INDEX streams_by_move ON streams(pod, moved);
 CREATE TABLE blocks(id INTEGER PRIMARY KEY, body BLOB);

@@ -22,7 +22,9 @@ T = TypeVar("T")
 CHECKPOINT_BYTES = 4 << 20  # of WAL
 CHANGE_BYTES = 1024  # that a changed row puts into the WAL on average: many share a page
 COMMIT_BYTES = 64 << 10  # that a small transaction puts there: a page of each table and index
-LOST_CHANGES = 1 << 20  # of `delivered`, at most: what a power cut can take back (docs/adr/0004-settling-without-fsync.md)
+LOST_CHANGES = (
+    1 << 20
+)  # of `delivered`, at most: what a power cut can take back (docs/adr/0004-settling-without-fsync.md)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,7 @@ class StreamStatus:
     epoch: int
     path: str
     container: str
+    size: int
     mark: int
     delivered: int
     final: bool

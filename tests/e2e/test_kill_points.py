@@ -44,7 +44,7 @@ def test_an_aggregator_that_dies_there_loses_and_doubles_nothing(stage, point, p
     aggregator.environment["TOWLINE_KILL_AT"] = f"{point}:{passes}"
     stage.run(aggregator).wait_ready()
     stage.run(collector)
-    with stage.writer(*WRITING, lines=1200) as writer:
+    with stage.writer(*WRITING, lines=900) as writer:
         die_and_start_again(aggregator, writer)
     written = stage.written()
     stage.wait_delivered(sum(written["bytes"].values()))
@@ -54,7 +54,7 @@ def test_an_aggregator_that_dies_there_loses_and_doubles_nothing(stage, point, p
 @pytest.mark.parametrize("point", COLLECTOR_POINTS)
 def test_a_collector_that_dies_there_loses_and_doubles_nothing(stage, point):
     collector, _ = stage.start()
-    with stage.writer(*WRITING, lines=1200) as writer:
+    with stage.writer(*WRITING, lines=900) as writer:
         stage.wait_for_lines(100)
         collector.kill()
         collector.environment["TOWLINE_KILL_AT"] = point
@@ -73,7 +73,7 @@ def test_before_datadog_a_death_there_copies_one_request_at_most_under_the_same_
     aggregator.environment |= {"DD_API_KEY": intake.api_key, "TOWLINE_KILL_AT": f"{point}:3"}
     stage.run(aggregator).wait_ready()
     stage.run(collector)
-    with stage.writer(*WRITING, lines=1200) as writer:
+    with stage.writer(*WRITING, lines=900) as writer:
         die_and_start_again(aggregator, writer)
     written = stage.written()
     stage.wait_delivered(sum(written["bytes"].values()))

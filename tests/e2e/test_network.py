@@ -146,9 +146,7 @@ def test_rubbish_for_answers_moves_nothing_and_costs_no_memory(stage, backstage)
         Rubbish(),
         Redirect(elsewhere.url),
         Answer(200, {}, page),
-        Answer(200, {}, "{}"),
         Answer(200, {}, '{"journal": "", "frames": []}'),
-        Answer(404, {}, page),
         Endless(64 << 20),
         then=Answer(500),
     )
@@ -156,7 +154,7 @@ def test_rubbish_for_answers_moves_nothing_and_costs_no_memory(stage, backstage)
     backstage.run(proxy.switch(Reset()))
     backstage.run(proxy.switch(Pass()))
     writer.write_all()
-    wait_until(lambda: len(babbler.requests) >= 8, 40, "all the rubbish")
+    wait_until(lambda: len(babbler.requests) >= 6, 40, "all the rubbish")
     proxy.target_port = honest
     backstage.run(proxy.switch(Reset()))
     backstage.run(proxy.switch(Pass()))
@@ -192,18 +190,18 @@ def fill(folder):
 
 def test_a_full_disk_closes_the_intake_and_room_opens_it_again(stage, small_disk):
     collector, aggregator = stage.start()
-    writer = Writer(stage.logs / "w0.log", Plan(lines=3000, rotate="rename", rotate_bytes=200_000, keep=50), "w0")
+    writer = Writer(stage.logs / "w0.log", Plan(lines=1500, rotate="rename", rotate_bytes=200_000, keep=50), "w0")
     writer.write(500)
     stage.wait_delivered(writer.size_bytes)
     ballast = fill(small_disk)
-    noise = stage.append("noise.log", os.urandom(12 << 20).hex(" ", 40).replace(" ", "\n").encode() + b"\n")
+    noise = stage.append("noise.log", os.urandom(1 << 20).hex(" ", 40).replace(" ", "\n").encode() + b"\n")
     wait_until(lambda: collector.metric('collector_requests_total{outcome="status_503"}') >= 1, 30, "a 503")
     wait_until(lambda: stage.status()["journal"]["intake_closed_by"] == "disk", 10)
-    writer.write(1000)
+    writer.write(500)
     assert aggregator.is_alive
     ballast.unlink()
     writer.write_all()
     stage.wait_delivered(writer.size_bytes + noise.stat().st_size, 60)
     records = [record for record in stage.records() if record["path"] != str(noise)]
     assert_exact(written_by(writer), records)
-    assert len(stage.messages()) == 3000 + noise.read_bytes().count(b"\n")
+    assert len(stage.messages()) == 1500 + noise.read_bytes().count(b"\n")

@@ -11,7 +11,7 @@ from tests.e2e.procs import Service, fetch, free_port, wait_until
 pytestmark = pytest.mark.e2e
 
 PROMETHEUS_YAML = """\
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: 500ms, scrape_timeout: 500ms}}
 scrape_configs:
   - job_name: towline
     honor_labels: true

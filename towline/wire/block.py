@@ -50,6 +50,7 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     print: str = EMPTY_PRINT
     read_unix_ns: int = 0
     origin: Origin
+    file_bytes: int = 0  # size of the file when this was read: how far behind the stream is
     head_bytes: int = 0  # length of the head in the stream's name; 0 where it has a birth time
     reason: GapReason | None = None
     partial: bool = False  # the last line goes on in the next frame

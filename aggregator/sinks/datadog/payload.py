@@ -103,4 +103,3 @@ class PayloadMaker:
 def _none_over_long(escaped: bytes, piece: Slice, room_bytes: int) -> bool:
     """True where it is certain without looking at each line's JSON: all lines together fit, or the longest would, were it all escapes."""
     return len(escaped) <= room_bytes or max(map(len, piece.lines)) * _WORST_GROWTH + 2 <= room_bytes
-

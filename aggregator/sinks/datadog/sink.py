@@ -76,7 +76,9 @@ class DatadogSink:
         return _LIMITS
 
     def lane(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature
-        digest = hashlib.blake2b(pod.uid.encode(), digest_size=8).digest()  # Python's own hash differs between processes
+        digest = hashlib.blake2b(
+            pod.uid.encode(), digest_size=8
+        ).digest()  # Python's own hash differs between processes
         return f"logs-{int.from_bytes(digest, 'big') % self._lanes}"
 
     def key(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature

@@ -309,7 +309,7 @@ async def test_pods_are_spread_over_the_lanes(intake, session, key_file):
 async def test_a_pod_keeps_its_lane_in_every_life_and_for_all_its_files(intake, session, key_file):
     sinks = [sink_to(intake, session, key_file) for _ in range(2)]
     assert lanes_of(sinks[0], 20) == lanes_of(sinks[1], 20)
-    assert sinks[0].lane(POD, ORIGIN) == sinks[0].lane(POD, Origin(path="/other")) == "logs-0"
+    assert sinks[0].lane(POD, ORIGIN) == sinks[0].lane(POD, Origin(path="/other")) == "logs-1"
     assert sinks[0].key(POD, ORIGIN) == ""
 
 
