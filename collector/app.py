@@ -4,6 +4,7 @@ Room: collector, the top. Never enters: decisions.
 """
 
 import asyncio
+import os
 import secrets
 import time
 from pathlib import Path
@@ -52,7 +53,7 @@ class _Collector:
     def __init__(self, config: CollectorConfig, identity: PodIdentity) -> None:
         self._config, self._identity = config, identity
         self._speaker = Speaker(identity.pod, _token(config), run=secrets.token_hex(8))
-        self._peers = Peers(pod_uid=identity.pod().uid, failover_seconds=config.aggregator.failover_seconds)
+        self._peers = Peers(pod_uid=identity.pod().uid, failover_seconds=config.failover_seconds)
         self._watcher = open_watcher(config, identity.pod().uid)
         self._shipper = self._make_shipper()
         self._sampling = self._make_sampling()
@@ -73,7 +74,8 @@ class _Collector:
         if not interval_seconds:
             return None
         pod, link = self._identity.pod(), self._link()
-        metrics = PodMetrics(self._watcher.roots, own_kernel=has_own_kernel(pod))
+        container = os.environ.get("TOWLINE_CONTAINER", "collector")
+        metrics = PodMetrics(self._watcher.roots, own_kernel=has_own_kernel(pod), container=container)
         queue = SnapshotQueue(link.identity(), self._speaker.run, interval_seconds)
         return Sampling(metrics, queue, link, lambda: self._shipper.custody.journal, interval_seconds)
 

@@ -21,13 +21,11 @@ class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     url: `http://host:port` or `https://host:port` of the aggregator's Service.
     token_file: a token that proves who this pod is, read again when it changes; "" sends none.
-    failover_seconds: without any HTTP answer for this long, another address of the service is tried.
     timeout_seconds: for one request, connection to answer.
     """
 
     url: str
     token_file: str = ""
-    failover_seconds: PositiveSeconds = 120
     timeout_seconds: PositiveSeconds = 10
 
     def __post_init__(self) -> None:
@@ -128,9 +126,10 @@ class IdentityConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class CollectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole of collector.yaml.
 
-    state_dir: the checkpoint's folder; on the volume that holds the logs, so that both live as long.
+    state_dir: the checkpoint's folder, not on the volume that the app can write to. Losing it is harmless.
     logs: the files to tail.
     acknowledge: when bytes count as safe: `delivered` (every destination has them) or `stored` (the aggregator has them on disk).
+    failover_seconds: without any HTTP answer for this long, another address of the aggregator's service is tried.
     limit_bytes: the log volume's budget (the emptyDir's sizeLimit, which statvfs does not show); 0 asks statvfs.
     flush_seconds: at most one request per this long; the first line after quiet goes at once.
     window_bytes: raw bytes gathered for one request.
@@ -145,6 +144,7 @@ class CollectorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     state_dir: str = "/var/lib/towline"
     logs: tuple[LogConfig, ...] = ()
     acknowledge: Literal["delivered", "stored"] = "delivered"
+    failover_seconds: PositiveSeconds = 120
     limit_bytes: Size = 0
     metrics: MetricsConfig = MetricsConfig()
     http: HttpConfig = HttpConfig()

@@ -30,7 +30,7 @@ def test_the_smallest_configuration_names_the_aggregator_and_a_path(tmp_path):
 
 def test_the_defaults_are_those_of_the_design(tmp_path):
     config = loaded(tmp_path, SMALLEST)
-    assert (config.aggregator.failover_seconds, config.aggregator.timeout_seconds) == (120, 10)
+    assert (config.failover_seconds, config.aggregator.timeout_seconds) == (120, 10)
     assert (config.flush_seconds, config.window_bytes, config.partial_line_seconds) == (0.3, 4 << 20, 3)
     assert (config.drain.grace_seconds, config.drain.delivered_seconds) == (25, 5)
     assert (config.metrics.interval_seconds, config.http.listen) == (15, "0.0.0.0:2020")

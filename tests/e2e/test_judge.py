@@ -297,12 +297,12 @@ def test_a_deployment_merges_changes_into_its_configurations(tmp_path):
 
     deployment = Deployment(tmp_path)
     collector = yaml.safe_load(
-        deployment.collector_config(aggregator={"failover_seconds": 1}, flush_seconds=0.1).read_text()
+        deployment.collector_config(aggregator={"timeout_seconds": 1}, flush_seconds=0.1).read_text()
     )
     aggregator = yaml.safe_load(
         deployment.aggregator_config(sinks={"dd": {"type": "datadog"}}, routes=[{"to": ["dd"]}]).read_text()
     )
-    assert collector["aggregator"] == {"url": deployment.aggregator_url, "failover_seconds": 1}
+    assert collector["aggregator"] == {"url": deployment.aggregator_url, "timeout_seconds": 1}
     assert collector["flush_seconds"] == 0.1
     assert aggregator["sinks"] == {"dd": {"type": "datadog"}}
     assert deployment.marks() == {}
