@@ -20,6 +20,7 @@ COLLECTOR_KEYS = frozenset(
         "state_dir",
         "logs",
         "acknowledge",
+        "failover_seconds",
         "limit_bytes",
         "flush_seconds",
         "window_bytes",
