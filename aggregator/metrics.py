@@ -113,6 +113,10 @@ def _of_sinks(sinks: Mapping[str, SinkState]) -> Iterator[Metric]:
         "delivered_records_total": ("Lines that a sink has accepted.", lambda state: state.delivered_lines),
         "delivered_bytes_total": ("Bytes of lines that a sink has accepted.", lambda state: state.delivered_bytes),
         "sent_batches_total": ("Batches that a sink has answered for.", lambda state: state.sent_batches),
+        "truncated_records_total": (
+            "Lines delivered, but cut to what the destination takes.",
+            lambda state: state.truncated_lines,
+        ),
         "dead_letter_records_total": ("Lines kept as dead letters.", lambda state: state.dead_letters),
     }
     for name, (said, value_of) in totals.items():

@@ -58,6 +58,7 @@ def _sink(kind: str, state: SinkState, owed: SinkStatus | None, now_unix: float)
         "lanes_total": len(state.lanes),
         "delivered_lines_total": state.delivered_lines,
         "delivered_bytes_total": state.delivered_bytes,
+        "truncated_lines_total": state.truncated_lines,
         "refused": dict(state.refused),
         "failures": dict(state.failures),
     }

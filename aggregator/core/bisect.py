@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from aggregator.core.records import Batch
 
 ENOUGH_LINES = 8  # refused in a row, none accepted: it is not the lines
-_FIRST_REFUSALS = 64  # after so many, with nothing accepted, the rest is not tried this time; twice as many the next, and so on
+_FIRST_REFUSALS = (
+    64  # after so many, with nothing accepted, the rest is not tried this time; twice as many the next, and so on
+)
 
 
 @dataclass(frozen=True, slots=True)

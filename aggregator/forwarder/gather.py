@@ -68,9 +68,9 @@ class _Filling:
         room_lines = self.limits.max_lines - self.lines
         first, rest = split_to_fit(piece, room_lines, min(room, turn_bytes), overhead)
         if first is None and room_lines:
-            longest = len(piece.lines[0])
-            if not self.slices or longest + overhead <= room:  # larger than a turn, but not than the batch
-                first, rest = split(piece, 1, longest)
+            line = piece.lines.first(1, piece.lines.span_bytes)
+            if not self.slices or line.size_bytes + overhead <= room:  # larger than a turn, but not than the batch
+                first, rest = split(piece, 1, line.size_bytes)
         if first is None:
             return 0, piece
         cost = first.size_bytes + len(first) * overhead
@@ -96,11 +96,11 @@ class Gatherer:
             tuple[OwedBlock, str]
         ] = []  # blocks without a line to send, and why; whoever settles empties it
 
-    async def batch(self) -> Batch | None:
-        """The next batch, as full as what is owed at this moment makes it; None where nothing is owed."""
+    async def batch(self, limits: Limits | None = None) -> Batch | None:
+        """The next batch, as full as what is owed at this moment and `limits` (the sink's own) make it; None where nothing is owed."""
         waiting = self._journal.owing(self._name).get(self._lane, ())
         self._turns.keep(dict.fromkeys((*self._pods, *waiting)))
-        filling, passed_over = _Filling(self._sink.limits), set[str]()
+        filling, passed_over = _Filling(limits or self._sink.limits), set[str]()
         self._room_is_out = False
         while (pod := self._turns.whose(passed_over)) is not None:
             head = await self._head(pod)

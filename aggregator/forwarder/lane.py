@@ -6,20 +6,19 @@ What gathered while a batch was under way is the next batch. A destination's fai
 not settled stays owed. A lane that waits long lets go of what it holds and reads it again.
 """
 
-import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import structlog
 
-from aggregator.core.bisect import Bisection
+from aggregator.core.bisect import Bisection, blames_destination
 from aggregator.core.records import Batch, Debt
 from aggregator.forwarder.desk import Desk
 from aggregator.forwarder.gather import Gatherer
-from aggregator.forwarder.settling import dead_letters_of, settlements_of
-from aggregator.forwarder.state import LaneState, place_of, reason_of
+from aggregator.forwarder.sender import Sender, UnencodableError
+from aggregator.forwarder.settling import dead_letters_of, joined, settlements_of
+from aggregator.forwarder.state import LaneState, reason_of
 from aggregator.journal.words import DeadLetter, Settlement
-from aggregator.sink import Receipt, Refusal
+from aggregator.sink import Limits, Receipt
 from towline.plumbing.errors import RejectedError, RetryableError, TooLargeError, TowlineError, UnauthorizedError
 from towline.plumbing.kill_points import kill_point
 
@@ -28,8 +27,8 @@ _SETTLE_AGAIN_SECONDS = 0.2
 log = structlog.get_logger()
 
 
-class UnencodableError(RejectedError):
-    """The sink's own encoding failed: a fault of ours, which must not stop the lines around it."""
+class RefusesEverythingError(RetryableError):
+    """Nothing of a batch was accepted, down to its single lines: the destination, or something before it, is broken."""
 
 
 class Lane:
@@ -40,7 +39,7 @@ class Lane:
         self._debt = Debt(desk.name, name)
         self._state = state
         self._gather = Gatherer(desk.journal, desk.sink, (desk.name, name), (desk.opener, desk.room))
-        self._encoded: tuple[Batch, Any] | None = None
+        self._sender = Sender(desk)
 
     async def run(self) -> bool:
         """Return when nothing is owed: whether there was anything at all."""
@@ -48,7 +47,7 @@ class Lane:
         try:
             while await self._is_released():
                 try:
-                    batch = await self._gather.batch()
+                    batch = await self._gather.batch(self._limits())
                 except RetryableError as error:  # the journal cannot be read at this moment
                     await self._wait(error)
                     continue
@@ -65,56 +64,66 @@ class Lane:
             self._state.state = "idle"
         return worked
 
+    def _limits(self) -> Limits:
+        """The sink's own, or less where less was too large lately."""
+        limits = self._desk.sink.limits
+        lines, size_bytes = self._state.ceiling.under(limits.max_lines, limits.max_bytes, self._desk.timing.clock())
+        return Limits(lines, size_bytes, limits.line_overhead_bytes)
+
     async def _deliver(self, batch: Batch) -> None:
         """Return when `batch` is out of custody, or let go of because the wait is long."""
-        work = Bisection(batch)
+        work = Bisection(batch, self._state.attempts)
+        while (error := await self._work_through(work)) is not None:
+            if not await self._wait(error):
+                return
+            if isinstance(error, RefusesEverythingError):  # nothing of it is settled
+                work = Bisection(batch, self._state.attempts)
+
+    async def _work_through(self, work: Bisection) -> Exception | None:
+        """Send part after part until all is out of custody (None), or there is an error to be waited out."""
+        passed, too_large = (0, 0), False
         while (part := work.part) is not None:
             try:
-                receipt = await self._send(part)
+                receipt = await self._sender.send(part)
             except (TooLargeError, RejectedError) as error:
-                self._desk.state.failures[reason_of(error)] += 1
-                if work.split():
-                    continue
-                receipt = Receipt([Refusal(0, reason_of(error))])
+                too_large = too_large or isinstance(error, TooLargeError)
+                await self._refuse(work, error)
+                if work.is_hopeless:
+                    return _refuses_everything(work)
             except (TowlineError, TimeoutError) as error:
-                if await self._wait(error):
-                    continue
-                return
-            await self._settle(part, receipt)
-            work.done()
+                return error
+            else:
+                passed = max(passed, (len(part), self._cost_bytes(part))) if too_large else passed
+                await self._settle(*joined(work.accept(), part, receipt))
+        if too_large and passed[0]:
+            self._state.ceiling.learn(*passed, self._desk.timing.clock())
+        return await self._judge(work)
 
-    async def _send(self, part: Batch) -> Receipt:
-        """Send once. Raises what the sink raises; what it should never raise becomes a RetryableError."""
-        payload = await self._encode(part)
-        try:
-            async with asyncio.timeout(self._desk.timing.send_timeout_seconds):
-                receipt = await self._desk.sink.send(part, payload)
-        except (TowlineError, TimeoutError):
-            raise
-        except Exception as error:
-            # Only the place: an exception's own text may quote the line.
-            log.error("sink_failed_unexpectedly", sink=self._desk.name, error=place_of(error))  # noqa: TRY400
-            raise RetryableError(f"unexpected {place_of(error)}") from error
-        kill_point("forwarder.after_2xx")
-        return receipt
+    async def _refuse(self, work: Bisection, error: TowlineError) -> None:
+        """Halve what was refused; a single line is poison, or suspected of it."""
+        self._desk.state.failures[reason_of(error)] += 1
+        if not work.split():
+            by_destination = not isinstance(error, UnencodableError)
+            for refused in work.refuse(reason_of(error), by_destination=by_destination):
+                await self._settle(*joined([refused]))
 
-    async def _encode(self, part: Batch) -> Any:
-        """The payload of `part`, made once for all its attempts."""
-        if self._encoded is None or self._encoded[0] is not part:
-            size_bytes = sum(piece.size_bytes for piece in part.slices)
-            try:
-                payload = await self._desk.opener.compute(size_bytes, lambda: self._desk.sink.encode(part))
-            except TowlineError:
-                raise
-            except Exception as error:
-                log.error("batch_not_encoded", sink=self._desk.name, records=len(part), error=place_of(error))  # noqa: TRY400 - as in _send
-                raise UnencodableError(place_of(error)) from error
-            self._encoded = (part, payload)
-        return self._encoded[1]
+    async def _judge(self, work: Bisection) -> Exception | None:
+        """What becomes of lines that were all refused: dead letters while they are few, else it is not they who are wrong."""
+        if not work.suspects:
+            return None
+        if blames_destination(work.suspects, self._state.refused_in_a_row):
+            return _refuses_everything(work)
+        self._state.refused_in_a_row += len(work.suspects)
+        await self._settle(*joined(work.suspects), is_answer=False)
+        return None
 
-    async def _settle(self, part: Batch, receipt: Receipt) -> None:
-        """Write down that the destination has answered for `part`."""
-        self._encoded = None
+    def _cost_bytes(self, part: Batch) -> int:
+        overhead = self._desk.sink.limits.line_overhead_bytes
+        return sum(piece.size_bytes for piece in part.slices) + overhead * len(part)
+
+    async def _settle(self, part: Batch, receipt: Receipt, *, is_answer: bool = True) -> None:
+        """Write down what has become of `part`. `is_answer`: the destination took something of what it was sent."""
+        self._sender.forget()
         settlements = settlements_of(part, self._debt, self._gather.is_last_of)
         dead = dead_letters_of(part, receipt.refusals, self._desk.name)
         kill_point("forwarder.before_settle")
@@ -122,7 +131,14 @@ class Lane:
         for settlement in settlements:
             if settlement.done:
                 self._gather.settled(settlement.block_id)
-        self._count(part, receipt, dead)
+        self._desk.state.count(part, receipt, dead)
+        if receipt.refusals and self._may_say("records_refused"):
+            refused = dict(self._desk.state.refused)
+            log.error(
+                "records_refused", sink=self._desk.name, reasons=refused, dead_letters=self._desk.state.dead_letters
+            )
+        if is_answer and self._state.succeed(self._desk.timing.now_unix()) and self._may_say("delivery_resumed"):
+            log.info("delivery_resumed", sink=self._desk.name, lane=self._debt.lane)
 
     async def _write(self, settlements: list[Settlement], dead: list[DeadLetter], memo: Mapping[str, str]) -> None:
         """Settle in the journal, as often as it takes: a full disk gets room again. Raises JournalDownError."""
@@ -135,20 +151,6 @@ class Lane:
                 await self._desk.timing.pause(self._desk.stop, max(error.retry_after_seconds, _SETTLE_AGAIN_SECONDS))
             else:
                 return
-
-    def _count(self, part: Batch, receipt: Receipt, dead: list[DeadLetter]) -> None:
-        tally = self._desk.state
-        tally.sent_batches += 1
-        tally.delivered_lines += len(part) - len(receipt.refusals)
-        tally.delivered_bytes += sum(piece.size_bytes for piece in part.slices) - sum(len(it.line) for it in dead)
-        tally.dead_letters += len(dead)
-        tally.refused.update(refusal.reason for refusal in receipt.refusals)
-        if receipt.refusals and self._may_say("records_refused"):
-            log.error(
-                "records_refused", sink=self._desk.name, reasons=dict(tally.refused), dead_letters=tally.dead_letters
-            )
-        if self._state.succeed(self._desk.timing.now_unix()) and self._may_say("delivery_resumed"):
-            log.info("delivery_resumed", sink=self._desk.name, lane=self._debt.lane)
 
     def _may_say(self, event: str) -> bool:
         return self._desk.state.may_say(event, self._desk.timing.clock())
@@ -184,10 +186,7 @@ class Lane:
     async def _wait(self, error: Exception, *, held: bool = False) -> bool:
         """Wait before the same bytes go again. False where the wait was long, and what was held is let go."""
         held = held or isinstance(error, UnauthorizedError)
-        if held and self._state.state != "held" and self._may_say("lane_held"):
-            log.error("lane_held", sink=self._desk.name, lane=self._debt.lane, error=str(error))
-        elif not held and not self._state.attempts and self._may_say("delivery_delayed"):
-            log.warning("delivery_delayed", sink=self._desk.name, lane=self._debt.lane, error=str(error))
+        self._say(error, held=held)
         self._state.fail(error, held=held)
         self._desk.state.failures[self._state.reason] += 1
         timing = self._desk.timing
@@ -195,7 +194,26 @@ class Lane:
         delay = timing.policy.delay_seconds(self._state.attempts, timing.jitter(), asked)
         stays = not held and delay <= timing.patience_seconds
         if not stays:
-            self._encoded = None
+            self._sender.forget()
             self._gather.let_go()
         await timing.pause(self._desk.stop, delay)
         return stays
+
+    def _say(self, error: Exception, *, held: bool) -> None:
+        """Log why the lane waits: once per outage, and again and again where a human is needed."""
+        facts = {"sink": self._desk.name, "lane": self._debt.lane, "error": str(error)}
+        if held:
+            if self._state.state != "held" and self._may_say("lane_held"):
+                log.error("lane_held", **facts)
+        elif isinstance(error, RefusesEverythingError):
+            if self._may_say("everything_refused"):
+                log.error("everything_refused", **facts)
+        elif not self._state.attempts and self._may_say("delivery_delayed"):
+            log.warning("delivery_delayed", **facts)
+
+
+def _refuses_everything(work: Bisection) -> RefusesEverythingError:
+    reasons = ", ".join(sorted({refused.reason for refused in work.suspects}))
+    return RefusesEverythingError(
+        f"refuses everything: {len(work.suspects)} lines one by one, none accepted ({reasons}). Look at what stands between here and it"
+    )

@@ -6,9 +6,23 @@ Room: aggregator, forwarder. Pure. Never enters: sockets, clocks.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
+from aggregator.core.bisect import Refused
 from aggregator.core.records import Batch, Debt, Slice
 from aggregator.journal.words import DeadLetter, Settlement
-from aggregator.sink import Refusal
+from aggregator.sink import Receipt, Refusal
+
+
+def joined(
+    refused: Sequence[Refused], part: Batch | None = None, receipt: Receipt | None = None
+) -> tuple[Batch, Receipt]:
+    """Refused lines and the part that came after them, as one batch with one receipt."""
+    if part is not None and receipt is not None and not refused:
+        return part, receipt
+    parts, receipt = [one.part for one in refused] + [part] * (part is not None), receipt or Receipt()
+    slices = tuple(piece for one in parts if one is not None for piece in one.slices)
+    refusals = [Refusal(index, one.reason) for index, one in enumerate(refused)]
+    refusals += [Refusal(one.index + len(refused), one.reason, one.keep) for one in receipt.refusals]
+    return Batch(slices), Receipt(refusals, receipt.memo, receipt.truncated)
 
 
 def settlements_of(batch: Batch, debt: Debt, is_last_of: Callable[[Slice], bool]) -> list[Settlement]:

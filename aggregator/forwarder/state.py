@@ -5,11 +5,18 @@ Room: aggregator, forwarder. Never enters: I/O.
 
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
 
+from aggregator.core.ceiling import Ceiling
+from aggregator.core.records import Batch
+from aggregator.journal.words import DeadLetter
+from aggregator.sink import Receipt
+
 _QUIET_SECONDS = 10.0
+_REASONS = {"timeout": "timed_out", "toolarge": "too_large", "refuseseverything": "refuses_everything"}
 _SHOWN_CHARACTERS = 200  # of an error's text, which a destination may have had a part in
 
 
@@ -23,6 +30,8 @@ class LaneState:
     attempts: int = 0  # failed since the last success
     last_error: str = ""
     last_success_unix: float | None = None
+    refused_in_a_row: int = 0  # single lines, since anything was accepted
+    ceiling: Ceiling = field(default_factory=Ceiling)
 
     def fail(self, error: BaseException, *, held: bool) -> None:
         """Note a failure after which the same bytes go again."""
@@ -35,6 +44,7 @@ class LaneState:
         """Note a success. True where it ends a failure."""
         recovered = self.attempts > 0
         self.state, self.reason, self.attempts, self.last_success_unix = "sending", "", 0, now_unix
+        self.refused_in_a_row = 0
         return recovered
 
 
@@ -45,12 +55,22 @@ class SinkState:
     delivered_lines: int = 0
     delivered_bytes: int = 0
     sent_batches: int = 0
+    truncated_lines: int = 0  # delivered, but cut to what the destination takes
     dead_letters: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by the sink's reason, kept as dead letters or not
     failures: Counter[str] = field(default_factory=Counter)  # by the error's type
     lanes: dict[str, LaneState] = field(default_factory=dict)
     ready: bool = False  # what the journal remembers was recalled
     said: dict[str, float] = field(default_factory=dict)  # when an event was last logged
+
+    def count(self, part: Batch, receipt: Receipt, dead: Sequence[DeadLetter]) -> None:
+        """Count what a destination has answered for."""
+        self.sent_batches += 1
+        self.delivered_lines += len(part) - len(receipt.refusals)
+        self.delivered_bytes += sum(piece.size_bytes for piece in part.slices) - sum(len(it.line) for it in dead)
+        self.truncated_lines += receipt.truncated
+        self.dead_letters += len(dead)
+        self.refused.update(refusal.reason for refusal in receipt.refusals)
 
     def may_say(self, event: str, now: float) -> bool:
         """True at most every ten seconds for each event: an outage has thousands of lanes and batches, and one cause."""
@@ -63,7 +83,7 @@ class SinkState:
 def reason_of(error: BaseException) -> str:
     """A word from a closed list for an error: its class, without the ending all have."""
     name = type(error).__name__.removesuffix("Error").lower()
-    return {"timeout": "timed_out", "toolarge": "too_large"}.get(name, name)
+    return _REASONS.get(name, name)
 
 
 def place_of(error: BaseException) -> str:

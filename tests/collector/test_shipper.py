@@ -173,20 +173,20 @@ async def test_an_idle_loop_looks_once_a_scan_and_does_nothing_else(ticking):
     async with running(ticking) as turns:
         await until(lambda: ticking.progress.met)
         await asyncio.sleep(0.5)
-        before, used = len(turns), time.process_time()
+        before, used, began = len(turns), time.process_time(), time.monotonic()
         await asyncio.sleep(2.0)
-        assert len(turns) - before <= 3
+        assert len(turns) - before <= time.monotonic() - began + 2
         assert time.process_time() - used < 0.2
 
 
 async def test_an_app_that_writes_without_pause_costs_one_look_a_flush(ticking, aggregator):
     async with running(ticking) as turns:
         await until(lambda: ticking.progress.met)
-        before, end = len(turns), time.monotonic() + 1.5
-        while time.monotonic() < end:
+        before, began = len(turns), time.monotonic()
+        while time.monotonic() < began + 1.5:
             ticking.write("x.log", b"a line\n")
             await asyncio.sleep(0.002)
-        assert len(turns) - before <= 12
+        assert len(turns) - before <= 2 * (time.monotonic() - began) / 0.3 + 2
 
 
 @pytest.mark.parametrize(
@@ -197,13 +197,13 @@ async def test_who_is_told_to_wait_waits_whatever_the_app_writes(ticking, aggreg
         await until(lambda: ticking.progress.met)
         aggregator.refuse = refusal
         ticking.write("x.log", LINES)
-        await until(lambda: ticking.progress.waiting_for)
-        asked, looked = len(aggregator.requests), len(turns)
+        await until(lambda: ticking.progress.waiting_for.startswith("status_"))
+        asked, looked, began = len(aggregator.requests), len(turns), time.monotonic()
         for _ in range(100):
             ticking.write("x.log", b"more\n")
             await asyncio.sleep(0.01)
         assert len(aggregator.requests) == asked
-        assert len(turns) - looked <= 3
+        assert len(turns) - looked <= time.monotonic() - began + 2
 
 
 async def test_a_stop_does_not_wait_for_the_back_off_nor_for_the_silent(ticking, aggregator, monkeypatch):

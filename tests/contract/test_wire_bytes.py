@@ -218,3 +218,9 @@ def test_names_and_prints_are_what_they_were():
     for one in found["prints"]:
         window = b"".join(bytes.fromhex(part) * times for part, times in one["window"])
         assert print_of(window) == one["print"], one
+
+
+@pytest.mark.parametrize("body", [b"\x81\xa7journal\xa1\xff", b"\x91" * 100_000, b"\xc1", b""])
+def test_what_cannot_be_read_is_one_kind_of_error(body):
+    with pytest.raises(msgspec.DecodeError):
+        decode_request(body, BlocksRequest)

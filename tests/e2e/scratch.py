@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from tests.e2e.judge import Verdict, judge, parse_line, read_records, read_summary
+from tests.e2e.judge import judge, read_records, read_summary
 from tests.e2e.procs import Deployment, Service, fetch, wait_until
 from tests.e2e.writer import Writer, summary_of
 
@@ -142,17 +142,5 @@ def copies_of(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {evt_id: copies for evt_id, copies in counts.items() if copies}
 
 
-def all_arrived(written: Mapping[str, int], records: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether every line of every writer is there, once at least."""
-    seen = {(line.writer, line.sequence) for one in records if (line := parse_line(one["message"])) is not None}
-    return len(seen) >= sum(written.values())
-
-
 def written_by(*writers: Writer) -> dict[str, Any]:
     return summary_of(writers)
-
-
-def until_judged(verdict: Callable[[], Verdict], timeout_seconds: float = ARRIVAL_SECONDS) -> Verdict:
-    """The verdict once nothing is missing any more."""
-    wait_until(lambda: verdict().lost == 0, timeout_seconds, "the last line")
-    return verdict()

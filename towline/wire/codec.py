@@ -3,8 +3,10 @@
 Room: wire. Never enters: files, sockets, clocks.
 """
 
+import contextlib
 import sys
 import zlib
+from collections.abc import Iterator
 from threading import Lock
 from typing import TypeVar
 
@@ -90,7 +92,8 @@ def encode_request(request: msgspec.Struct) -> bytes:
 
 def decode_request(body: bytes, kind: type[T]) -> T:
     """Decode what a collector sent. Raises msgspec.DecodeError (ValidationError included). Unknown fields are ignored: newer collectors may add some."""
-    return msgspec.msgpack.decode(body, type=kind)
+    with _as_decode_error():
+        return msgspec.msgpack.decode(body, type=kind)
 
 
 def encode_answer(answer: msgspec.Struct) -> bytes:
@@ -100,4 +103,14 @@ def encode_answer(answer: msgspec.Struct) -> bytes:
 
 def decode_answer(body: bytes, kind: type[T]) -> T:
     """Decode what an aggregator answered. Raises msgspec.DecodeError."""
-    return msgspec.json.decode(body, type=kind)
+    with _as_decode_error():
+        return msgspec.json.decode(body, type=kind)
+
+
+@contextlib.contextmanager
+def _as_decode_error() -> Iterator[None]:
+    """msgspec tells invalid UTF-8 and deep nesting by errors of Python's own."""
+    try:
+        yield
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"{type(error).__name__}: {error}") from error
