@@ -223,4 +223,4 @@ def test_names_and_prints_are_what_they_were():
 @pytest.mark.parametrize("body", [b"\x81\xa7journal\xa1\xff", b"\x91" * 100_000, b"\xc1", b""])
 def test_what_cannot_be_read_is_one_kind_of_error(body):
     with pytest.raises(msgspec.DecodeError):
-        decode_request(body, BlocksRequest)
+        codec.decode_request(body, BlocksRequest)

@@ -109,7 +109,7 @@ def decode_answer(body: bytes, kind: type[T]) -> T:
 
 @contextlib.contextmanager
 def _as_decode_error() -> Iterator[None]:
-    """msgspec tells invalid UTF-8 and deep nesting by errors of Python's own."""
+    """Msgspec tells invalid UTF-8 and deep nesting by errors of Python's own."""
     try:
         yield
     except (UnicodeDecodeError, RecursionError) as error:
