@@ -22,7 +22,7 @@ def start(config_file: Path) -> int:
         configure_logs(config.log_level)
         from aggregator.app import run  # noqa: PLC0415 - a wrong configuration is answered before anything else is loaded
 
-        return run(config, config_file.parent)
+        return run(config, config_file)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.CONFIG_ERROR

@@ -45,18 +45,18 @@ _CONNECTIONS = 256  # to all destinations together
 log = structlog.get_logger()
 
 
-def run(config: AggregatorConfig, folder: Path = Path()) -> int:
-    """Serve until SIGTERM, then drain. Relative paths are relative to `folder`. Returns the exit code; raises ConfigError at start."""
+def run(config: AggregatorConfig, file: Path = Path("aggregator.yaml")) -> int:
+    """Serve until SIGTERM, then drain. Relative paths are relative to `file`'s folder. Returns the exit code; raises ConfigError at start."""
     # No code path may look for credentials at a link-local address: there is none on Fargate (design.md, 3).
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     use_one_arena()
-    return serve(lambda stop: _serve(config, folder, stop))
+    return serve(lambda stop: _serve(config, file, stop))
 
 
-async def _serve(config: AggregatorConfig, folder: Path, stop: asyncio.Event) -> int:
-    sinks = sinks_of(config, SINKS)
+async def _serve(config: AggregatorConfig, file: Path, stop: asyncio.Event) -> int:
+    sinks = sinks_of(config, SINKS, str(file))
     try:
-        async with _journal(config, sinks) as journal, _built(sinks, folder) as built:
+        async with _journal(config, sinks) as journal, _built(sinks, file) as built:
             await _Service(config, journal, sinks, built).run(stop)
     except BaseExceptionGroup as group:
         return _exit_code(group)
@@ -103,7 +103,7 @@ def _is_pull(sink: SinkConfig) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _built(sinks: Mapping[str, SinkConfig], folder: Path) -> AsyncIterator[dict[str, Sink | PrometheusSink]]:
+async def _built(sinks: Mapping[str, SinkConfig], file: Path) -> AsyncIterator[dict[str, Sink | PrometheusSink]]:
     """The sinks by name; closed in the end, whatever happened."""
     replica = os.environ.get("POD_NAME") or platform.node()
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
@@ -113,7 +113,8 @@ async def _built(sinks: Mapping[str, SinkConfig], folder: Path) -> AsyncIterator
     ):
         built: dict[str, Sink | PrometheusSink] = {}
         for name, sink in sinks.items():
-            made = sink.spec.build(sink.config, Surroundings(name, sink.options, session, replica, folder))
+            around = Surroundings(name, sink.options, session, replica, file.parent, str(file))
+            made = sink.spec.build(sink.config, around)
             if not isinstance(made, PrometheusSink):
                 stack.push_async_callback(made.close)
             built[name] = made

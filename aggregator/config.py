@@ -156,9 +156,11 @@ def load(path: Path, registry: Mapping[str, Spec[Any, Any]], env: Mapping[str, s
     return cast("AggregatorConfig", config)
 
 
-def sinks_of(config: AggregatorConfig, registry: Mapping[str, Spec[Any, Any]]) -> dict[str, SinkConfig]:
+def sinks_of(
+    config: AggregatorConfig, registry: Mapping[str, Spec[Any, Any]], file: str = "aggregator.yaml"
+) -> dict[str, SinkConfig]:
     """The destinations by name, in the order of the file, each converted by its row of `registry`. Raises ConfigError."""
-    return _convert_sinks(config.sinks, registry, Place("aggregator.yaml"), config.journal.max_bytes)
+    return _convert_sinks(config.sinks, registry, Place(file), config.journal.max_bytes)
 
 
 def _convert_sinks(

@@ -105,6 +105,7 @@ class Surroundings:
     session: aiohttp.ClientSession
     replica: str  # this aggregator's own name (POD_NAME or host name)
     folder: Path  # configuration's folder, for relative paths
+    file: str = "aggregator.yaml"  # the configuration's own name, for errors
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,24 +74,26 @@ def split_to_fit(
     """
     count = min(room_lines, room_bytes // overhead_bytes) if overhead_bytes else room_lines
     head = piece.lines.first(count, room_bytes if overhead_bytes else room_bytes + count)
-    count, size_bytes = len(head), head.size_bytes
-    if size_bytes + count * overhead_bytes > room_bytes:
+    if head.size_bytes + len(head) * overhead_bytes > room_bytes:
         sums = list(accumulate(len(line) + overhead_bytes for line in head))
-        count = bisect_right(sums, room_bytes)
-        size_bytes = sums[count - 1] - count * overhead_bytes if count else 0
-    return split(piece, count, size_bytes) if count else (None, piece)
+        head = piece.lines.first(bisect_right(sums, room_bytes), head.span_bytes)
+    return split(piece, head) if head else (None, piece)
 
 
-def split(piece: Slice, count: int, size_bytes: int) -> tuple[Slice, Slice | None]:
-    """The first `count` lines, known to hold `size_bytes`, and the rest."""
-    span_bytes = size_bytes + count
-    if span_bytes >= piece.lines.span_bytes:
+def split(piece: Slice, head: Lines) -> tuple[Slice, Slice | None]:
+    """`head`, the first lines of a slice, and the rest."""
+    if head.span_bytes == piece.lines.span_bytes:
         return piece, None
-    ends = piece.ends
-    middle = piece.start + span_bytes if ends is None else ends[count - 1]
-    head, tail = piece.lines.split_at(span_bytes, count)
+    ends, count = piece.ends, len(head)
+    middle = piece.start + head.span_bytes if ends is None else ends[count - 1]
     first = replace(piece, end=middle, lines=head, partial=False, ends=None if ends is None else ends[:count])
-    rest = replace(piece, start=middle, lines=tail, continues=False, ends=None if ends is None else ends[count:])
+    rest = replace(
+        piece,
+        start=middle,
+        lines=piece.lines.after(head),
+        continues=False,
+        ends=None if ends is None else ends[count:],
+    )
     return first, rest
 
 

@@ -17,7 +17,8 @@ from aggregator.sink import Limits, Sink
 from towline.wire.codec import BodyError
 
 _QUANTUM_BYTES = 64 * 1024  # what a pod may send before the next one's turn
-_READ_BYTES = 256 * 1024  # compressed bytes asked from the journal at a time
+_READ_BYTES = 256 * 1024  # compressed bytes asked from the journal at a time ...
+_READ_ALONE_BYTES = 1024 * 1024  # ... and of a pod that is the only one
 
 
 class OwedBlocks(Protocol):
@@ -70,7 +71,7 @@ class _Filling:
         if first is None and room_lines:
             line = piece.lines.first(1, piece.lines.span_bytes)
             if not self.slices or line.size_bytes + overhead <= room:  # larger than a turn, but not than the batch
-                first, rest = split(piece, 1, line.size_bytes)
+                first, rest = split(piece, line)
         if first is None:
             return 0, piece
         cost = first.size_bytes + len(first) * overhead
@@ -111,7 +112,7 @@ class Gatherer:
             if filling.key not in (None, key):
                 passed_over.add(pod)
                 continue
-            piece = head if isinstance(head, Slice) else await self._open(self._pods[pod])
+            piece = head if isinstance(head, Slice) else self._open(self._pods[pod])
             if piece is None:
                 continue
             filling.key = key
@@ -166,18 +167,19 @@ class Gatherer:
         return reading.blocks[0] if reading is not None else None
 
     async def _read(self, pod: str) -> _PodReading | None:
+        size_bytes = _READ_BYTES if self._turns.has_others else _READ_ALONE_BYTES
         if not self._held:
-            await self._room.claim(_READ_BYTES)
-        elif not self._room.claim_now(_READ_BYTES):
+            await self._room.claim(size_bytes)
+        elif not self._room.claim_now(size_bytes):
             # Whoever holds something sends that first: waiting for room with it in hand could be waiting for oneself.
             self._room_is_out = True
             return None
         reading = self._pods.get(pod)
         newest = reading.newest_block_id if reading is not None else 0
         try:
-            blocks = await self._journal.take(self._name, self._lane, pod, newest, _READ_BYTES)
+            blocks = await self._journal.take(self._name, self._lane, pod, newest, size_bytes)
         finally:
-            self._room.change(-_READ_BYTES)
+            self._room.change(-size_bytes)
         if not blocks:
             return None
         reading = self._pods.setdefault(pod, _PodReading())
@@ -189,11 +191,11 @@ class Gatherer:
             self._claim(block.block_id, len(block.body))
         return reading
 
-    async def _open(self, reading: _PodReading) -> Slice | None:
+    def _open(self, reading: _PodReading) -> Slice | None:
         """The lines of a pod's next block; one without lines to send is spent."""
         block = reading.blocks.popleft()
         try:
-            piece = await self._opener.open(block)
+            piece = self._opener.open(block)
         except BodyError:
             self.spent.append((block, "undecodable"))
             return None

@@ -1,4 +1,4 @@
-"""Opens blocks for all sinks: once each while it is remembered, on a worker thread where it is worth the way there.
+"""Opens blocks for all sinks, once each while it is remembered, and has worker threads for what is worth the way there.
 
 Room: aggregator, forwarder. Never enters: sinks.
 """
@@ -23,11 +23,14 @@ class Opener:
         self._cache = SliceCache(cache_bytes)
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="codec")
 
-    async def open(self, block: OwedBlock) -> Slice:
-        """The lines of a block from its place on. Raises BodyError."""
+    def open(self, block: OwedBlock) -> Slice:
+        """The lines of a block from its place on. Raises BodyError.
+
+        Here and now: the largest block takes less than a millisecond, and a thread would leave its bytes in another core's cache.
+        """
         piece = self._cache.get(block)
         if piece is None:
-            piece = await self.compute(block.end - block.start, lambda: open_block(block))
+            piece = open_block(block)
             self._cache.put(piece)
         return piece
 

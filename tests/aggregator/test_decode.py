@@ -108,7 +108,7 @@ def test_a_slice_splits_as_it_would_be_cut(encoding, lines, data):
     raw = b"".join(line + b"\n" for line in lines).decode("latin-1").encode(encoding)
     piece = open_block(owed(raw, start=10, encoding=encoding, partial=True, continues=True))
     count = data.draw(st.integers(1, len(piece)))
-    first, rest = split(piece, count, sum(map(len, piece.lines[:count])))
+    first, rest = split(piece, piece.lines.first(count, piece.lines.span_bytes))
     assert first == piece.cut(0, count)
     assert rest == (piece.cut(count, len(piece)) if count < len(piece) else None)
     assert first.size_bytes == sum(map(len, first.lines))

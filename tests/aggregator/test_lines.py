@@ -43,11 +43,17 @@ def test_the_first_lines_are_found_however_long_lines_are(length):
 
 
 @given(TEXT, st.integers(0, 8))
-def test_what_is_split_at_a_line_end_is_all_there_in_both_parts(text, count):
+def test_what_comes_after_the_first_lines_is_all_the_rest(text, count):
+    lines = Lines(text)
+    first = lines.first(count, len(text))
+    assert lines.after(first) == plain(text)[count:]
+    assert len(lines.after(first)) == len(plain(text)[count:])
+
+
+@given(TEXT, st.integers(0, 8))
+def test_lines_are_joined_alike_whether_they_were_counted_off_or_not(text, count):
     first = Lines(text).first(count, len(text))
-    if len(first) == count:
-        head, rest = Lines(text).split_at(first.span_bytes, count)
-        assert (list(head), list(rest)) == (plain(text)[:count], plain(text)[count:])
+    assert first.joined() == b"\x7f".join(plain(text)[:count])
 
 
 def test_what_reading_left_behind_is_not_handed_on():

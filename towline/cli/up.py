@@ -25,7 +25,7 @@ TICK_SECONDS = 1.0
 
 COLLECTOR_YAML = """\
 aggregator: {{url: "http://127.0.0.1:{aggregator_port}"}}
-state_dir: {folder}/state
+state_dir: {state}
 logs:
 {logs}
 metrics: {{interval_seconds: 5}}
@@ -33,10 +33,10 @@ http: {{listen: "127.0.0.1:{collector_port}"}}
 """
 AGGREGATOR_YAML = """\
 http: {{listen: "127.0.0.1:{aggregator_port}"}}
-journal: {{path: {folder}/journal/journal.db, max_bytes: 1GiB}}
+journal: {{path: {journal}, max_bytes: 1GiB}}
 auth: {{mode: none}}
 sinks:
-  file: {{type: file, path: "{folder}/delivered/{{namespace}}/{{pod}}.jsonl"}}
+  file: {{type: file, path: {delivered}}}
   prom: {{type: prometheus}}
 routes: [{{to: [file]}}]
 """
@@ -50,10 +50,12 @@ class Running:
     aggregator_port: int
     collector_port: int
     reserved: list[socket.socket] = field(default_factory=list)
+    commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> None:
         """Start a program of ours in a process group of its own: Ctrl-C reaches us alone, and we end them in order."""
+        self.commands[name] = command
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
                 [sys.executable, "-m", *command], stdout=log, stderr=log, start_new_session=True
@@ -117,23 +119,35 @@ def _watch_signals() -> Callable[[], bool]:
 
 def _write_configuration(running: Running, pattern: str | None) -> None:
     folder = running.folder
-    for part in ("app-logs", "state", "journal", "delivered"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    try:
+        for part in ("app-logs", "state", "journal", "delivered"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(
+            f"towline up: --dir: {folder} cannot be used ({error.strerror}). Name a folder that can be written"
+        ) from error
     if pattern is not None:
         logs = f"  - {{path: {json.dumps(os.path.abspath(pattern))}}}"  # noqa: PTH100 - a pattern, not a path
     else:
         logs = (
-            f"  - {{path: {folder}/app-logs/orders.log, container: app, source: app, service: orders}}\n"
-            f"  - {{path: {folder}/app-logs/access.log, container: web, source: nginx, service: web}}"
+            f"  - {{path: {_quoted(folder / 'app-logs/orders.log')}, container: app, source: app, service: orders}}\n"
+            f"  - {{path: {_quoted(folder / 'app-logs/access.log')}, container: web, source: nginx, service: web}}"
         )
     words = {
-        "folder": folder,
+        "state": _quoted(folder / "state"),
+        "journal": _quoted(folder / "journal/journal.db"),
+        "delivered": _quoted(folder / "delivered/{namespace}/{pod}.jsonl"),
         "logs": logs,
         "aggregator_port": running.aggregator_port,
         "collector_port": running.collector_port,
     }
     (folder / "collector.yaml").write_text(COLLECTOR_YAML.format(**words))
     (folder / "aggregator.yaml").write_text(AGGREGATOR_YAML.format(**words))
+
+
+def _quoted(path: Path) -> str:
+    """A path as YAML takes it, whatever letters are in it."""
+    return json.dumps(str(path))
 
 
 def _start(running: Running, *, example: bool) -> None:
@@ -155,6 +169,14 @@ def _start(running: Running, *, example: bool) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+def _start_again(running: Running, name: str, exit_code: int) -> None:
+    """What was killed goes on where it stood, as a kubelet would have it; what ended by itself is an error."""
+    if exit_code >= 0:
+        _give_up(running, f"{name} ended with exit code {exit_code}", name)
+    print(f"\n{name} was killed ({signal.Signals(-exit_code).name}): started again", flush=True)
+    running.start(name, *running.commands[name])
 
 
 def _give_up(running: Running, problem: str, name: str) -> None:
@@ -185,9 +207,9 @@ def _show(running: Running, stopped: Callable[[], bool], seconds: float | None) 
     before = 0.0
     while not stopped() and (seconds is None or time.monotonic() - started < seconds):
         time.sleep(TICK_SECONDS)
-        for name, process in running.processes.items():
+        for name, process in list(running.processes.items()):
             if process.poll() is not None:
-                _give_up(running, f"{name} ended with exit code {process.returncode}", name)
+                _start_again(running, name, process.returncode)
         try:
             flow = _flow(running.status())
         except (OSError, ValueError):

@@ -58,7 +58,7 @@ class CloudWatchSink:
 
         region = config.region or os.environ.get("AWS_REGION", "") or os.environ.get("AWS_DEFAULT_REGION", "")
         if not region:
-            place = Place("aggregator.yaml", f"sinks.{surroundings.name}.region")
+            place = Place(surroundings.file, f"sinks.{surroundings.name}.region")
             raise ConfigError(place.says("is missing. Write the region's name, or set AWS_REGION"))
         url = config.endpoint_url or f"https://logs.{region}.{_DOMAINS.get(region.partition('-')[0], 'amazonaws.com')}"
         signer = BotoSigner(CredentialSource(region), region)

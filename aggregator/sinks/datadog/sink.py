@@ -65,7 +65,7 @@ class DatadogSink:
     @classmethod
     def build(cls, config: DatadogConfig, surroundings: Surroundings) -> "DatadogSink":
         """Raises ConfigError where there is no API key."""
-        place = Place("aggregator.yaml", f"sinks.{surroundings.name}.api_key_file")
+        place = Place(surroundings.file, f"sinks.{surroundings.name}.api_key_file")
         key = read_secret(place, config.api_key_file, "DD_API_KEY")
         if key is None:
             raise ConfigError(place.says("there is no API key. Name a file that holds it, or set DD_API_KEY"))
