@@ -23,7 +23,7 @@ from collector.health import HealthServer, Page
 from collector.identity import PodIdentity, open_identity
 from collector.keeper import Keeper
 from collector.link import Link, Speaker
-from collector.memory import tune_malloc
+from collector.memory import give_back, tune_malloc
 from collector.metrics import CONTENT_TYPE, OwnMetrics
 from collector.readings import Readings
 from collector.sampling import Sampling
@@ -91,6 +91,7 @@ class _Collector:
         except OSError as error:
             raise cannot_listen("collector.yaml", self._config.http.listen, error) from error
         _log.info("service_started", host=host, port=port, run=self._speaker.run, **_names(self._identity))
+        give_back()
         try:
             left = await self._ship(stop)
         finally:

@@ -19,3 +19,10 @@ def tune_malloc() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_TRIM_THRESHOLD, _THRESHOLD_BYTES)
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES)
+
+
+def give_back() -> None:
+    """Return what malloc keeps for later: after the start, and after a backlog, nothing of that size comes for a while."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -17,6 +17,7 @@ from collector.core.custody import Custody, Sent
 from collector.core.pace import Pace
 from collector.keeper import Keeper
 from collector.link import Link, Wait
+from collector.memory import give_back
 from collector.watcher import Watcher
 from towline.plumbing.kill_points import kill_point
 from towline.plumbing.lifecycle import wait_until
@@ -114,7 +115,10 @@ class Shipper:
         send = draining or now >= self.pace.may_send_at()
         if look or send:
             more = await self.watcher.turn(self.custody, now, look=look, gather=send, hurry=draining)
-            self.pace.more = more if send else self.pace.more
+            if send:
+                if self.pace.more and not more:
+                    give_back()  # that was the end of a backlog
+                self.pace.more = more
         if look:
             self.pace.scanned_at, self.pace.scan_seconds = now, self.watcher.scan_seconds
         if not send:

@@ -24,3 +24,10 @@ def test_what_is_larger_than_a_few_blocks_goes_back_to_the_pod(size, number):
     code = GROWS.format(root=str(Path(__file__).parents[2]), size=size, number=number)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
     assert int(done.stdout) > 56 << 20
+
+
+def test_what_a_backlog_left_behind_goes_back_when_asked():
+    code = GROWS.format(root=str(Path(__file__).parents[2]), size=1 << 20, number=64)
+    code = code.replace("del blocks\n", "del blocks\nfrom collector.memory import give_back\ngive_back()\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    assert int(done.stdout) > 56 << 20
