@@ -100,8 +100,9 @@ class Tail:
 
     def undecided(self) -> dict[str, int]:
         """Sizes by path of files that may be copies and wait: a drain that ends before they are decided leaves them behind."""
-        waiting = (self._book.candidates[key] for key in self._book.questions)
-        return {one.seen.path: one.seen.size for one in waiting if one.announced}
+        # Copied first: this is asked for a page of metrics, too, while the book is being written.
+        waiting = [self._book.candidates.get(key) for key in tuple(self._book.questions)]
+        return {one.seen.path: one.seen.size for one in waiting if one is not None and one.announced}
 
     # One file.
 

@@ -48,7 +48,7 @@ class FileTail:
     @property
     def counters(self) -> Mapping[str, int]:
         """What was refused or given up, by reason: each path once for as long as it lasts."""
-        return self._refusals.counters + Counter(descriptor_limit=self._descriptors.closed_early)
+        return Counter(dict(self._refusals.counters)) + Counter(descriptor_limit=self._descriptors.closed_early)
 
     @property
     def refused(self) -> Mapping[str, str]:
