@@ -105,7 +105,9 @@ class Lines(Sequence[bytes]):
             at = stop
         if left and limit < self._end:  # the last line may have been cut
             at = self._text.rfind(_LINE_FEED, self._begin, limit) + 1 or self._begin
-        return Lines(self._text, self._begin, at)
+        head = Lines(self._text, self._begin, at)
+        head._count = max(count, 0) - left + (not head.is_ended)
+        return head
 
     def after(self, first: "Lines") -> "Lines":
         """The lines behind `first`, which are this one's first."""

@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -86,3 +88,11 @@ def test_the_version_is_said_by_the_command_that_was_installed(tmp_path):
     service = Service(["-m", "towline", "--version"], tmp_path / "version.log")
     assert service.start().wait(10) == 0
     assert re.fullmatch(r"towline \d+\.\d+\.\d+\n", service.log_text())
+
+
+def test_a_pattern_that_matches_nothing_is_said(tmp_path):
+    command = [sys.executable, "-m", "towline", "up", "--seconds", "1", "--dir", str(tmp_path / "up")]
+    done = subprocess.run(
+        [*command, "--logs", str(tmp_path / "*.log")], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, "no file matches" in done.stdout) == (0, True)

@@ -184,10 +184,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """SIGTERM and SIGINT end the writing early; the summary says what was written until then."""
-    options = parser().parse_args(arguments)
     stopped: list[bool] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.append(True))
+    before = {
+        number: signal.signal(number, lambda *_: stopped.append(True)) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        return write(parser().parse_args(arguments), stopped)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def write(options: argparse.Namespace, stopped: list[bool]) -> int:
+    """Write what the command line asks for."""
     plan = Plan(
         lines=options.lines,
         rate=options.rate,

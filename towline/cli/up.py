@@ -4,6 +4,7 @@ Room: the front door. It starts the same programs that a cluster runs, and reads
 """
 
 import argparse
+import glob
 import json
 import os
 import signal
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         _write_configuration(running, args.logs)
         _start(running, example=args.logs is None)
         _say_where(running, args.logs)
+        _say_if_nothing_matches(args.logs)
         _show(running, stopped, args.seconds)
         return _leave(running)
     finally:
@@ -198,6 +200,12 @@ Towline is up: {"an example app" if pattern is None else pattern} -> collector -
 Ctrl-C drains and says what was delivered.""",
         flush=True,
     )
+
+
+def _say_if_nothing_matches(pattern: str | None) -> None:
+    """A pattern without files is waited for, which looks like a product that does nothing."""
+    if pattern is not None and not any(os.path.isfile(found) for found in glob.glob(pattern, recursive=True)):  # noqa: PTH113, PTH207 - a pattern, not a path
+        print(f"no file matches {pattern} yet: waiting for one. A folder's files are named by FOLDER/*.log", flush=True)
 
 
 def _show(running: Running, stopped: Callable[[], bool], seconds: float | None) -> None:
