@@ -57,7 +57,7 @@ async def _serve(config: AggregatorConfig, file: Path, stop: asyncio.Event) -> i
     sinks = sinks_of(config, SINKS, str(file))
     try:
         async with _journal(config, sinks) as journal, _built(sinks, file) as built:
-            await _Service(config, journal, sinks, built).run(stop)
+            await _Service(config, journal, sinks, built).run(stop, str(file))
     except BaseExceptionGroup as group:
         return _exit_code(group)
     except JournalDownError as error:
@@ -156,7 +156,7 @@ class _Service:
             metrics_page=page,
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, file: str) -> None:
         """Serve, then drain. What is left when the grace is over stays in the journal's file."""
         routes = [*self._intake.routes(), *self._pages.routes()]
         http = self._config.http
@@ -167,7 +167,7 @@ class _Service:
                 await run_until(stop, [self._deliver, self._leave], self._config.drain.grace_seconds)
                 self._say_what_is_left()
         except OSError as error:
-            raise cannot_listen("aggregator.yaml", http.listen, error) from error
+            raise cannot_listen(file, http.listen, error) from error
 
     async def _deliver(self, stop: asyncio.Event) -> None:
         """The forwarder, and what goes on as long as it does, a drain included. Raises JournalDownError."""

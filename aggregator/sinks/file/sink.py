@@ -35,7 +35,7 @@ class FileSink:
     """
 
     def __init__(self, config: FileConfig, surroundings: Surroundings) -> None:
-        self._name = surroundings.name
+        self._name, self._file = surroundings.name, surroundings.file
         self._path = PathMaker(config.path, surroundings.folder, surroundings.replica)
         self._known_path = Remembered(self._path)
         self._maker = LineMaker(event_ids=surroundings.options.event_id)
@@ -129,7 +129,7 @@ class FileSink:
         self._lengths[path] = found or 0
 
     def _config_error(self, problem: str) -> ConfigError:
-        place = Place("aggregator.yaml", f"sinks.{self._name}.path")
+        place = Place(self._file, f"sinks.{self._name}.path")
         return ConfigError(place.says(f"{problem}. Mount a writable volume there, or change the path"))
 
 
