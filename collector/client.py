@@ -1,41 +1,27 @@
-"""HTTP to the aggregator: one kept connection, one request at a time, on asyncio streams and h11.
+"""HTTP to the aggregator: where it is, what its requests say, one kept connection (connection.py), one request at a time.
 
 Room: collector shell. Never enters: what the requests mean. aiohttp would cost every pod 15 MB more (docs/adr/0002-what-a-pod-pays.md).
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
-import h11
-
+from collector.connection import MAX_ANSWER_BYTES, Answer, Connection
 from collector.resolver import Resolver
 
-MAX_ANSWER_BYTES = 16 << 20  # rows of 10,000 streams fit; an endless answer does not
-READ_BYTES = 1 << 16
+Method = Literal["GET", "POST"]
+
+_TARGET = re.compile(r"/[!-~]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: token
+_NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class NoAnswerError(Exception):
     """No HTTP answer: refused, reset, timed out, or not HTTP. Only this counts towards fail-over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer, whatever its status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def retry_after_seconds(self) -> float:
-        """`Retry-After` in seconds; 0.0 where there is none that can be read (dates are not)."""
-        try:
-            return max(0.0, float(self.headers.get("retry-after", "0")))
-        except ValueError:
-            return 0.0
 
 
 class Client:
@@ -44,16 +30,22 @@ class Client:
     `url` gives scheme, Host header and TLS server name; `address` is what name resolution said of it.
     """
 
-    def __init__(self, url: str, timeout_seconds: float, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float,
+        tls: ssl.SSLContext | None = None,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         parts = urlsplit(url)
         self._host, self._netloc, self._path = parts.hostname or "", parts.netloc, parts.path.rstrip("/")
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = tls if tls is not None or parts.scheme != "https" else ssl.create_default_context()
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds, self._max_answer_bytes = timeout_seconds, max_answer_bytes
         self._resolver = Resolver(self._host, self._port)
         self._address = ""
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-        self._protocol = h11.Connection(h11.CLIENT)
+        self._connection: Connection | None = None
+        self._said: tuple[object, bytes] = (None, b"")  # the last request's first lines, and of what they are made
 
     async def resolve(self) -> list[str]:
         """The addresses behind the host name. Raises NoAnswerError."""
@@ -64,78 +56,58 @@ class Client:
             raise NoAnswerError(f"name resolution of {self._host}: {str(error) or 'timed out'}") from error
 
     async def request(
-        self, address: str, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+        self, address: str, method: Method, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         """Send one request to `address` and return its answer, whatever it says. Raises NoAnswerError."""
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                reader, writer = await self._connected(address)
-                answer = await self._exchange(reader, writer, (method, self._path + path, headers, body))
-        except (OSError, EOFError, h11.ProtocolError, ssl.SSLError) as error:
+            head = self._head(method, path, headers, len(body))
+            connection = self._connection
+            if connection is None or not connection.is_open or address != self._address:
+                connection = await self._connected(address, deadline)
+            answer = await connection.ask(head, body, deadline)
+        except (OSError, EOFError) as error:  # ssl.SSLError and TimeoutError are OSErrors
             self.close()
             raise NoAnswerError(str(error) or type(error).__name__) from error
         except BaseException:
             self.close()
             raise
-        is_sent = not writer.transport.get_write_buffer_size()
-        if is_sent and self._protocol.our_state is h11.DONE and self._protocol.their_state is h11.DONE:
-            self._protocol.start_next_cycle()
-        else:
+        if not connection.is_open:
             self.close()
         return answer
 
-    async def _connected(self, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._streams is not None and (self._address != address or self._streams[0].at_eof()):
-            self.close()
-        if self._streams is None:
-            name = self._host if self._tls is not None else None
-            self._streams = await asyncio.open_connection(address, self._port, ssl=self._tls, server_hostname=name)
-            self._address, self._protocol = address, h11.Connection(h11.CLIENT)
-        return self._streams
+    async def _connected(self, address: str, deadline: float) -> Connection:
+        self.close()
+        name = self._host if self._tls is not None else None
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(deadline):
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._max_answer_bytes), address, self._port, ssl=self._tls, server_hostname=name
+            )
+        self._address, self._connection = address, connection
+        return connection
 
-    async def _exchange(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        said: tuple[str, str, Mapping[str, str], bytes],
-    ) -> Answer:
-        method, target, headers, body = said
-        length = {"content-length": str(len(body))} if body else {}
-        named = {"host": self._netloc, **headers, **length}
-        # In UTF-8: a token that is no ASCII is the aggregator's to refuse, and must not end our loop.
-        head = h11.Request(
-            method=method, target=target, headers=[(name.encode(), value.encode()) for name, value in named.items()]
-        )
-        writer.write(self._protocol.send(head) or b"")
-        if body:
-            # The body passes h11 by reference: it is counted, not copied.
-            for part in self._protocol.send_with_data_passthrough(h11.Data(data=body)) or ():
-                writer.write(part)
-        writer.write(self._protocol.send(h11.EndOfMessage()) or b"")
-        # Not drained first: who refuses a body answers before it is read, and closes.
-        return await self._read_answer(reader)
+    def _head(self, method: Method, path: str, headers: Mapping[str, str], body_bytes: int) -> bytes:
+        """The head of a request. All but the length is the same from request to request: checked and put together once."""
+        asked = (method, path, headers)
+        if self._said[0] != asked:
+            self._said = asked, self._first_lines(method, self._path + path, headers)
+        length = b"content-length: %d\r\n" % body_bytes if body_bytes else b""
+        return self._said[1] + length + b"\r\n"
 
-    async def _read_answer(self, reader: asyncio.StreamReader) -> Answer:
-        response, parts, size = None, [], 0
-        while True:
-            event = self._protocol.next_event()
-            if event is h11.NEED_DATA:
-                self._protocol.receive_data(await reader.read(READ_BYTES))
-            elif isinstance(event, h11.Response):
-                response = event
-            elif isinstance(event, h11.Data):
-                parts.append(bytes(event.data))
-                size += len(event.data)
-                if size > MAX_ANSWER_BYTES:
-                    raise EOFError(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
-            elif isinstance(event, h11.EndOfMessage) and response is not None:
-                names = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-                return Answer(response.status_code, names, b"".join(parts))
-            elif isinstance(event, h11.ConnectionClosed):
-                raise EOFError("closed without an answer")
+    def _first_lines(self, method: Method, target: str, headers: Mapping[str, str]) -> bytes:
+        """In UTF-8: a token that is no ASCII is the aggregator's to refuse, and must not end our loop. Raises NoAnswerError."""
+        if _TARGET.fullmatch(target) is None:
+            raise NoAnswerError(f"{target!r} cannot be asked for: a path is printable ASCII without spaces")
+        lines = [f"{method} {target} HTTP/1.1"]
+        for name, value in {"host": self._netloc, **headers}.items():
+            if _NAME.fullmatch(name) is None or _NOT_IN_A_VALUE.search(value) is not None:
+                raise NoAnswerError(f"header {name!r} cannot be sent: it holds control characters")
+            lines.append(f"{name}: {value}")
+        return ("\r\n".join(lines) + "\r\n").encode()
 
     def close(self) -> None:
         """Drop the connection; the next request makes a new one."""
-        if self._streams is not None:
-            self._streams[1].transport.abort()  # not close(): that would go on to write what nobody takes
-            self._streams = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None

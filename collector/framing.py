@@ -3,7 +3,7 @@
 Room: collector shell. Runs on the worker thread; where a block ends is decided by core/blocks.py.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from collector.core.blocks import Cut
 from collector.core.files import ReadOrder, ReadResult
@@ -13,14 +13,15 @@ from towline.wire.block import Frame
 from towline.wire.identity import PRINT_BYTES, PRINT_WINDOW_BYTES, print_of
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What one read order brought: a frame to keep, a hole to tell, or neither."""
+class Gathered(msgspec.Struct, frozen=True):
+    """What one read order brought: a frame to keep, a hole to tell, or neither. Not the bytes: what they were read into is used again."""
 
     order: ReadOrder
-    result: ReadResult
-    frame: Frame | None = None
+    print_matches: bool
+    at_end: bool
+    hole_bytes: int = 0
     hole_print: str = ""
+    frame: Frame | None = None
 
 
 class Framer:

@@ -1,13 +1,13 @@
 """The collector's own HTTP: /healthz, /readyz, /metrics. GET only, one answer a connection.
 
-Room: collector shell. Never enters: what is healthy (app.py passes it in). asyncio streams and h11: no server framework in a pod.
+Room: collector shell. Never enters: what is healthy (app.py passes it in). asyncio streams and llhttp (httptools): no server framework in a pod.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import h11
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 DEADLINE_SECONDS = 10.0  # for the whole of a request and its answer
 MAX_REQUEST_BYTES = 16 << 10
@@ -54,36 +54,65 @@ class HealthServer:
                 async with asyncio.timeout(DEADLINE_SECONDS):
                     writer.write(self._answer(await _read_request(reader)))
                     await writer.drain()
-        except (OSError, EOFError, TimeoutError, h11.RemoteProtocolError):
+        except (OSError, EOFError, TimeoutError, HttpParserError):
             pass  # nobody is there to be told
         finally:
             self._open.discard(writer)
             writer.close()
 
-    def _answer(self, request: h11.Request) -> bytes:
-        path = request.target.decode("latin-1").partition("?")[0]
-        page = self._pages.get(path)
+    def _answer(self, request: "_Request") -> bytes:
+        page = self._pages.get(request.path)
         if request.method not in (b"GET", b"HEAD"):
             found = Page(405, b"GET only\n")
         else:
             found = page() if page is not None else Page(404, b"here are: " + ", ".join(self._pages).encode() + b"\n")
-        protocol = h11.Connection(h11.SERVER)
-        headers = [
-            ("content-type", found.content_type),
-            ("content-length", str(len(found.body))),
-            ("connection", "close"),
-            ("x-content-type-options", "nosniff"),
-        ]
-        head = protocol.send(h11.Response(status_code=found.status, headers=headers))
-        return (head or b"") + (b"" if request.method == b"HEAD" else found.body)
+        head = (
+            f"HTTP/1.1 {found.status} \r\ncontent-type: {found.content_type}\r\n"
+            f"content-length: {len(found.body)}\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
+        ).encode()
+        return head + (b"" if request.method == b"HEAD" else found.body)
 
 
-async def _read_request(reader: asyncio.StreamReader) -> h11.Request:
-    protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_REQUEST_BYTES)
-    while True:
-        event = protocol.next_event()
-        if isinstance(event, h11.Request):
-            return event
-        if event is not h11.NEED_DATA:
-            raise EOFError("closed before a request")
-        protocol.receive_data(await reader.read(MAX_REQUEST_BYTES))
+class _Request:
+    """The head of one request, as far as it has come. What follows it is not read: every connection ends with its answer."""
+
+    def __init__(self) -> None:
+        self._parser = HttpRequestParser(self)
+        self._target = b""
+        self._received_bytes = 0
+        self.method = b""  # as long as it is not whole
+
+    def feed(self, data: bytes) -> None:
+        """Raises HttpParserError, EOFError (the other side hung up, or says too much); not for what comes after the head."""
+        self._received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass  # CONNECT, or another protocol is asked for: answered as any other request
+        except HttpParserError:
+            if not self.is_whole:
+                raise
+        if not data or (self._received_bytes > MAX_REQUEST_BYTES and not self.is_whole):
+            raise EOFError("no request")
+
+    @property
+    def is_whole(self) -> bool:
+        return bool(self.method)
+
+    @property
+    def path(self) -> str:
+        return self._target.decode("latin-1").partition("?")[0]
+
+    def on_url(self, part: bytes) -> None:
+        if not self.is_whole:
+            self._target += part
+
+    def on_headers_complete(self) -> None:
+        self.method = self.method or self._parser.get_method()
+
+
+async def _read_request(reader: asyncio.StreamReader) -> _Request:
+    request = _Request()
+    while not request.is_whole:
+        request.feed(await reader.read(MAX_REQUEST_BYTES))
+    return request

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from collector.client import Answer, Client, NoAnswerError
+from collector.client import Client, Method, NoAnswerError
+from collector.connection import Answer
 from collector.core.custody import Sent
 from collector.core.peers import Peers
 from towline.plumbing.retry import RetryPolicy
@@ -21,6 +22,8 @@ from towline.wire import codec
 from towline.wire.block import WIRE_VERSION, BlocksAnswer, BlocksRequest, Code, MarksAnswer
 from towline.wire.identity import Pod
 from towline.wire.snapshot import SnapshotAnswer
+
+IDENTITY_SECONDS = 1.0  # labels that change are in the blocks within this time: looking for them takes two stat calls
 
 T = TypeVar("T")
 
@@ -55,6 +58,7 @@ class Link:
         self._policy = RetryPolicy(base_seconds=0.2, max_seconds=10.0)
         self._failures = 0
         self._said: tuple[Pod | None, msgspec.Raw] = (None, msgspec.Raw())
+        self._looked_at = float("-inf")
         self._asking_since: float | None = None
         self.draining = False
 
@@ -62,13 +66,13 @@ class Link:
         """Send frames. A MarksAnswer means: another journal is there, nothing was stored (421)."""
         request = BlocksRequest(
             journal=sent.journal,
-            pod=self._identity(),
+            pod=self._said[1] if self._clock() - self._looked_at < IDENTITY_SECONDS else self.identity(),
             run=self._run,
             frames=sent.frames,
             since=sent.since,
             goodbye=goodbye,
         )
-        answer = await self._post("/v1/blocks", codec.encode_request(request))
+        answer = await self._exchange("POST", "/v1/blocks", codec.encode_request(request))
         if isinstance(answer, Wait):
             return answer
         if answer.status == Code.STORED:
@@ -79,7 +83,7 @@ class Link:
 
     async def snapshot(self, body: bytes) -> SnapshotAnswer | Wait:
         """Send one encoded snapshot. Its answer is a SnapshotAnswer under every status that says something of a snapshot."""
-        answer = await self._post("/v1/snapshots", body)
+        answer = await self._exchange("POST", "/v1/snapshots", body)
         if isinstance(answer, Wait):
             return answer
         said = answer.status in (Code.STORED, Code.UNREADABLE, Code.REWIND, Code.TOO_LARGE, Code.OTHER_JOURNAL)
@@ -124,24 +128,18 @@ class Link:
     def _marks_path(self) -> str:
         return f"/v1/marks?pod={quote(self._pod().uid, safe='')}&run={self._run}"
 
-    def _identity(self) -> msgspec.Raw:
-        pod = self._pod()
-        if self._said[0] is not pod:
-            self._said = (pod, msgspec.Raw(msgspec.msgpack.encode(pod)))
-        return self._said[1]
-
     def close(self) -> None:
         """Drop the connection."""
         self._client.close()
 
     def identity(self) -> msgspec.Raw:
         """The pod's identity as it travels, encoded once as long as it does not change."""
-        return self._identity()
+        pod, self._looked_at = self._pod(), self._clock()
+        if self._said[0] is not pod:
+            self._said = (pod, msgspec.Raw(msgspec.msgpack.encode(pod)))
+        return self._said[1]
 
-    async def _post(self, path: str, body: bytes) -> Answer | Wait:
-        return await self._exchange("POST", path, body)
-
-    async def _exchange(self, method: str, path: str, body: bytes = b"", address: str = "") -> Answer | Wait:
+    async def _exchange(self, method: Method, path: str, body: bytes = b"", address: str = "") -> Answer | Wait:
         """One HTTP exchange with the chosen peer, once more with a fresh token where the first was refused."""
         for may_refresh in (True, False):
             to = address or self.peers.choose(self._clock(), draining=self.draining)

@@ -53,7 +53,7 @@ class Shipper:
         self.clock = time.monotonic
         self.progress = Progress(turned_at=self.clock())
         self.hurried_at: float | None = None  # when we were told to leave
-        self._asking = False  # an answer is waited for
+        self._long_asked = asyncio.Event()  # an answer is waited for, longer than a scan may wait
         self._patience: asyncio.Timeout | None = None
 
     def hurry(self) -> None:
@@ -107,6 +107,8 @@ class Shipper:
                 await self.watcher.wait(min(wait, pending) if pending > 0 else wait)
             else:
                 await self.watcher.wait_for_change(wait)
+                if self.watcher.changed:
+                    return  # a look is due at once: there was time for a request before
 
     async def round(self, *, draining: bool = False) -> bool:
         """Look, read, send, follow. True if something was sent and answered."""
@@ -123,12 +125,13 @@ class Shipper:
             self.pace.scanned_at, self.pace.scan_seconds = now, self.watcher.scan_seconds
         if not send:
             return False
-        waiting = self.custody.waiting_bytes > 0
         sent = self.custody.request(self.progress.max_body_bytes)
-        asks = (draining and waiting) or self.clock() >= self.pace.must_ask_at(waiting=waiting)
-        if not sent.frames and not asks:
-            return False
-        return await self.exchange(sent)
+        return await self.exchange(sent) if sent.frames or self._asks(draining=draining) else False
+
+    def _asks(self, *, draining: bool) -> bool:
+        """True if a request is due even though there is nothing to say."""
+        waiting = self.custody.waiting_bytes > 0
+        return (draining and waiting) or self.clock() >= self.pace.must_ask_at(waiting=waiting)
 
     async def exchange(self, sent: Sent, *, goodbye: bool = False) -> bool:
         """Send one request and follow its answer. True if it was answered as asked."""
@@ -156,7 +159,7 @@ class Shipper:
 
     async def _asked(self, asking: Coroutine[Any, Any, T]) -> T | Wait:
         """Wait for an answer. Who leaves does not wait for the silent."""
-        self._asking = True
+        asked_long = asyncio.get_running_loop().call_later(self.pace.scan_seconds, self._long_asked.set)
         patience = asyncio.timeout(None if self.hurried_at is None else HURRY_SECONDS)
         try:
             async with patience as self._patience:
@@ -165,15 +168,17 @@ class Shipper:
             self.link.peers.silent(self.clock())
             return Wait(0.0, "no_answer", f"none within {HURRY_SECONDS:.0f} s, and we are leaving")
         finally:
-            self._asking, self._patience = False, None
+            asked_long.cancel()
+            self._long_asked.clear()
+            self._patience = None
 
     async def keep_hold(self) -> None:
         """While an answer is waited for, open what might be unlinked before it comes. Runs beside `run`, until cancelled."""
         while True:
+            await self._long_asked.wait()
+            self.progress.turned_at = self.clock()
+            await self.watcher.hold()
             await asyncio.sleep(self.pace.scan_seconds)
-            if self._asking:
-                self.progress.turned_at = self.clock()
-                await self.watcher.hold()
 
     def _send_less(self, sent: Sent) -> None:
         """413 for a whole request: fewer frames in the next one, and where there was one only, a smaller one."""

@@ -5,10 +5,8 @@ Room: collector shell. It brings together sources/file_tail.py (does) and core/t
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,14 +20,17 @@ from collector.core.stream import Stream
 from collector.core.tail import Tail
 from collector.file_events import tell
 from collector.framing import Framer, Gathered
+from collector.nudge import Nudge
 from collector.sources.file_tail import POLL_SECONDS, SCAN_SECONDS, FileTail
 from collector.sources.inotify import Inotify
 from collector.volume import Fill, Limits, Volume
+from collector.worker import Worker
 from towline.wire.block import Row
 from towline.wire.identity import Origin
 
+MEASURE_SECONDS = 0.9  # every scan asks how full the volume is; looks in between, for a flush only, need not
+
 _log = structlog.get_logger()
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,14 @@ class Watcher:
         self._tail: Tail | None = None
         self._cutters: dict[str, BlockCutter] = {}
         self._volume = Volume(watched.limits, self.roots)
+        self._measured_at = float("-inf")
         self._let_go: set[FileKey] = set()  # files that were given up: their descriptors would hold their space
         self._framer = Framer()
         self._blind = False  # the last scan failed
         self._held: Sequence[Seen] = ()  # the log files there are, as long as no journal was met
-        self._nudge = asyncio.Event()
+        self._nudge = Nudge()
         # Not the loop's default threads: while name resolution hangs they are all taken, and files would not be looked at.
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="files")
+        self._thread = Worker("files")
         self.partial_lines = 0
         self.changed = True  # something happened since the last look
 
@@ -80,18 +82,12 @@ class Watcher:
     # Waking.
 
     def nudge(self) -> None:
-        """Wake whoever waits."""
-        self._nudge.set()
+        """Wake whoever waits, or who waits next."""
+        self._nudge.give()
 
     async def wait(self, seconds: float) -> None:
         """Return when nudged, or after `seconds`. What the app writes meanwhile wakes nobody: a flush is pending anyway."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._nudge.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._nudge.clear()
+        await self._nudge.wait(seconds)
 
     async def wait_for_change(self, seconds: float) -> None:
         """Return when something changed, when nudged, or after `seconds`."""
@@ -110,13 +106,13 @@ class Watcher:
 
     def _wake(self) -> None:
         self.changed = True
-        self._nudge.set()
+        self.nudge()
 
     # Looking.
 
     async def hold(self) -> None:
         """Open what is there, so that it can be read later whatever becomes of its name."""
-        await self._on_thread(self._hold)
+        await self._thread.run(self._hold)
 
     def begin(self, rows: Sequence[Row]) -> None:
         """Take a journal's rows as what an earlier life knew of the files. Later journals change positions, not files."""
@@ -133,7 +129,7 @@ class Watcher:
             return False
         if look:
             self.changed = False
-        return await self._on_thread(lambda: self._turn(tail, custody, now, (look, gather, hurry)))
+        return await self._thread.run(lambda: self._turn(tail, custody, now, (look, gather, hurry)))
 
     def _turn(self, tail: Tail, custody: Custody, now: float, wanted: tuple[bool, bool, bool]) -> bool:
         look, gather, hurry = wanted
@@ -163,7 +159,9 @@ class Watcher:
             tell(event)
         self._files.keep_only(tail.needed(now, positions) - self._let_go)
         self._watch_folders()
-        self._relieve(tail, custody, scan, self._volume.measure(scan))
+        if now - self._measured_at >= MEASURE_SECONDS:
+            self._measured_at = now
+            self._relieve(tail, custody, scan, self._volume.measure(scan))
 
     def _scan(self) -> Scan | None:
         """None where the volume does not let itself be looked at: tried again, as nothing is known to have changed."""
@@ -204,9 +202,6 @@ class Watcher:
         if stream.key in unlinked and not stream.alias:
             stream.key = None  # it is closed with the next look: nobody can read it again
 
-    async def _on_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
     # Reading.
 
     def _read(self, custody: Custody, orders: Sequence[ReadOrder], now: float, *, hurry: bool) -> list[Gathered]:
@@ -224,25 +219,24 @@ class Watcher:
             frame = self._framer.frame_of(stream, result, cut, now_unix_ns) if cut.size_bytes else None
         elif result.hole_bytes:
             mark = self._files.print_at(order.key, order.offset + result.hole_bytes) or ""
-        # The bytes end here: what they were read into is used again.
-        return Gathered(order, replace(result, data=b"", before=b""), frame, mark)
+        return Gathered(order, result.print_matches, result.at_end, result.hole_bytes, mark, frame)
 
     def _load(self, custody: Custody, gathered: Sequence[Gathered]) -> bool:
         """Give custody what was read. True if there is more to read at once."""
         more = False
         for one in gathered:
             stream = custody.streams[one.order.stream_id]
-            if not one.result.print_matches:
+            if not one.print_matches:
                 if self._tail is not None:
                     self._tail.mismatched(stream.id)
                 self.changed = True
             elif one.frame is not None:
                 self.partial_lines += one.frame.partial
                 stream.load(one.frame)
-                more = more or not one.result.at_end
-            elif one.hole_print or one.result.hole_bytes:
-                custody.counters["hole_bytes"] += one.result.hole_bytes
-                stream.skip(one.order.offset + one.result.hole_bytes, "hole", print_at_end=one.hole_print)
+                more = more or not one.at_end
+            elif one.hole_print or one.hole_bytes:
+                custody.counters["hole_bytes"] += one.hole_bytes
+                stream.skip(one.order.offset + one.hole_bytes, "hole", print_at_end=one.hole_print)
                 more = True
         return more
 
@@ -266,12 +260,12 @@ class Watcher:
 
     async def rest(self) -> None:
         """Return when the thread has finished what it was given, even if whoever asked for it was cancelled."""
-        await self._on_thread(lambda: None)
+        await self._thread.run(lambda: None)
 
     async def close(self) -> None:
         """Close every file, once nothing is being read any more."""
-        await self._on_thread(self._files.close)
-        self._thread.shutdown()
+        await self._thread.run(self._files.close)
+        self._thread.close()
         if self._inotify is not None:
             self._inotify.close()
 

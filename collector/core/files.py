@@ -3,16 +3,16 @@
 Room: core. Never enters: open files, clocks. The values here are the whole conversation between `Tail` (decides), the shipper and `FileTail` (does).
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from towline.wire.identity import Origin
 
 BYSTANDER = -1  # a file of a watched folder whose name no configured log path matches
 
 
-@dataclass(frozen=True, slots=True)
-class FileKey:
+class FileKey(msgspec.Struct, frozen=True):
     """One file instance. `head` is its first bytes at discovery, only where the file system keeps no birth time."""
 
     root: str
@@ -21,8 +21,7 @@ class FileKey:
     head: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What one stat said of a regular file.
 
     `matches` is the index of the configured log path, or BYSTANDER; `rotated` the index that its name would have without
@@ -37,8 +36,7 @@ class Seen:
     rotated: int = BYSTANDER
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """One look at everything: `files` holds all regular files of the watched folders and every file that is open.
 
     A root is complete when all its folders could be listed: only then is a file that was not seen not there.
@@ -50,8 +48,7 @@ class Scan:
     unlinked: frozenset[FileKey] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """How far a stream is: `offset` and the `print` there are the end of what was read. A print of None is not known."""
 
     epoch: int
@@ -74,8 +71,7 @@ class Peek(Protocol):
         """How many bytes it holds, decompressed where the file is gzip; None where it is damaged or unreadable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """A file is a stream of its own, or goes on as the stream that its instance already was: read it from `offset`.
 
     `head_bytes` is the length of the head in the stream's name (wire `Frame.head_bytes`).
@@ -89,8 +85,7 @@ class Opened:
     head_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(msgspec.Struct, frozen=True):
     """`key` is a copy of what (stream, epoch) was and goes on as it from `offset`; `alias` is the stream it would have been by itself."""
 
     stream_id: str
@@ -102,8 +97,7 @@ class Inherited:
     head_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(msgspec.Struct, frozen=True):
     """A file holds nothing but what (stream, epoch) already carries: its name belongs into the row, and nothing of it is read."""
 
     stream_id: str
@@ -111,8 +105,7 @@ class Copied:
     alias: str
 
 
-@dataclass(frozen=True, slots=True)
-class Truncated:
+class Truncated(msgspec.Struct, frozen=True):
     """`epoch` is over: the next one opens at 0 of `key`, once what was read is stored.
 
     `lost_bytes_at_least` follow the position, were seen in the file, and are in no copy.
@@ -124,30 +117,26 @@ class Truncated:
     lost_bytes_at_least: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unlinked:
+class Unlinked(msgspec.Struct, frozen=True):
     """The file has no name any more; its open descriptor is read on."""
 
     stream_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """The file went, with `size_bytes` at least that were not read, and no copy carries them. A `Gone` follows."""
 
     stream_id: str
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(msgspec.Struct, frozen=True):
     """No file carries the stream any more: its descriptor may be closed."""
 
     stream_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A file looks like a live stream's copy and waits until that is clear. Said once a file."""
 
     key: FileKey
@@ -156,8 +145,7 @@ class Waiting:
 Event = Opened | Inherited | Copied | Truncated | Unlinked | Missing | Gone | Waiting
 
 
-@dataclass(frozen=True, slots=True)
-class ReadOrder:
+class ReadOrder(msgspec.Struct, frozen=True):
     """Read at most `max_bytes` of a stream from `offset` of `key` on, if the bytes before it still have `expected_print` (None: not compared)."""
 
     stream_id: str
@@ -168,8 +156,7 @@ class ReadOrder:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResult:
+class ReadResult(msgspec.Struct, frozen=True):
     """What one read found. Without `print_matches` there is no data, and the bytes before `offset` are not what they were.
 
     `hole_bytes`: a hole begins at `offset` and is this long (page granularity): a gap, never read. `data` is empty then.

@@ -4,7 +4,9 @@ Room: core. Never enters: the file system, clocks.
 """
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from collector.core.files import FileKey, Position, Seen
 from towline.wire.identity import EMPTY_PRINT, PRINT_BYTES, Origin
@@ -72,7 +74,7 @@ class Followed:
         if position.epoch > self.epoch:
             self.marks.clear()
         if position.print is None and (position.epoch, position.offset) == (self.epoch, self.offset):
-            position = replace(position, print=self.position.print)  # the row's print is still true
+            position = msgspec.structs.replace(position, print=self.position.print)  # the row's print is still true
         self.position = position
         mark = (position.offset, position.print or "")
         if position.offset and position.print and (not self.marks or self.marks[-1] != mark):

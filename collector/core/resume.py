@@ -4,7 +4,8 @@ Room: core. Never enters: open files (a `Peek` is passed in), clocks (`now` is p
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+import msgspec
 
 from collector.core.book import Book
 from collector.core.files import Event, FileKey, Opened, Position, Scan, Seen
@@ -106,5 +107,5 @@ def _position(known: Position | None, row: Row | None) -> Position | None:
     if known is None:
         return Position(row.epoch, row.mark, row.print or None, row.mark, row.delivered)
     if known.print is None and (known.epoch, known.offset) == (row.epoch, row.mark):
-        return replace(known, print=row.print or None)
+        return msgspec.structs.replace(known, print=row.print or None)
     return known

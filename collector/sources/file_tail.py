@@ -79,15 +79,25 @@ class FileTail:
         nameless, unlinked = self._look_at_nameless(candidates, complete)
         return Scan((*files, *nameless), complete, frozenset(unlinked))
 
-    def read(self, orders: Sequence[ReadOrder]) -> list[ReadResult]:
-        """Carry out read orders, in their order. An error is said in its result, and is no reason to stop."""
-        return [self._read(order, None) for order in orders]
-
     def read_one(self, order: ReadOrder) -> ReadResult:
-        """Carry out one read order. A whole block is returned in a buffer that the next read overwrites: one copy, and no fresh pages."""
+        """Carry out one read order; an error is said in the result. A whole block is returned in a buffer that the next read overwrites: one copy, and no fresh pages."""
         if self._scratch is None and order.max_bytes >= SCRATCH_FROM_BYTES:
             self._scratch = bytearray(order.max_bytes)
-        return self._read(order, self._scratch)
+        path = self._scanner.paths.get(order.key, order.key.root)
+        try:
+            held = self._held(order.key)
+            if held.packed is None:
+                held.packed = _is_packed(held.fd)
+            result = self._read_packed(order, held.fd) if held.packed else _read_plain(order, held.fd, self._scratch)
+        except DamagedError:
+            self._close(order.key)
+            return self._failed(order, path, "packed_damaged")
+        except OSError as error:
+            self._close(order.key)
+            return self._failed(order, path, reason_of(error))
+        held.backlog_bytes = max(0, result.size - order.offset - len(result.data))
+        self._refusals.clear(path)
+        return result
 
     def keep_only(self, needed: AbstractSet[FileKey]) -> None:
         """Close every file that is not needed now; one that has a name is opened again when it is."""
@@ -209,23 +219,6 @@ class FileTail:
         return otherwise
 
     # Reads.
-
-    def _read(self, order: ReadOrder, scratch: bytearray | None) -> ReadResult:
-        path = self._scanner.paths.get(order.key, order.key.root)
-        try:
-            held = self._held(order.key)
-            if held.packed is None:
-                held.packed = _is_packed(held.fd)
-            result = self._read_packed(order, held.fd) if held.packed else _read_plain(order, held.fd, scratch)
-        except DamagedError:
-            self._close(order.key)
-            return self._failed(order, path, "packed_damaged")
-        except OSError as error:
-            self._close(order.key)
-            return self._failed(order, path, reason_of(error))
-        held.backlog_bytes = max(0, result.size - order.offset - len(result.data))
-        self._refusals.clear(path)
-        return result
 
     def _failed(self, order: ReadOrder, path: str, reason: str) -> ReadResult:
         self._refusals.note(path, reason)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_ROOT = OPEN_FOLDER & ~os.O_NOFOLLOW  # the root itself may be a link: the configuration named it
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO without a writer would block for ever
 TOO_MANY_OPEN = (errno.EMFILE, errno.ENFILE)
 DEEPEST = 32  # folders below a root: a pattern with ** ends there
@@ -36,8 +37,8 @@ class Refusals:
 
 @contextmanager
 def opened_folder(root: str, below: str = "") -> Iterator[int]:
-    """A descriptor of the folder `below` a root, reached part by part. The root itself may be a link: the configuration named it. Raises OSError."""
-    fd = os.open(root, OPEN_FOLDER & ~os.O_NOFOLLOW)
+    """A descriptor of the folder `below` a root, reached part by part. Raises OSError."""
+    fd = os.open(root, OPEN_ROOT)
     try:
         for part in below.split("/") if below else ():
             inner = os.open(part, OPEN_FOLDER, dir_fd=fd)

@@ -19,7 +19,8 @@ IN_ONLYDIR = 0x1000000
 WATCHED = IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR
 IN_IGNORED = 0x8000
 EVENT = struct.Struct("iIII")  # struct inotify_event: watch, mask, cookie, length of the name that follows
-DRAINED_BYTES = 1 << 16
+DRAINED_BYTES = 1 << 14
+LONGEST_EVENT_BYTES = EVENT.size + 256  # NAME_MAX and a NUL
 
 
 class Inotify:
@@ -79,6 +80,8 @@ class Inotify:
             woken = True
             if _tells_of_an_end(events):
                 self._folders = {}  # a watch ended with its folder: the next call of `watch` makes all of them sure
+            if len(events) <= DRAINED_BYTES - LONGEST_EVENT_BYTES:
+                return woken  # another one would have fitted: the queue was empty, and need not be asked
 
     def close(self) -> None:
         os.close(self._fd)

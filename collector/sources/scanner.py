@@ -5,7 +5,9 @@ Room: collector source. Never enters: contents (but for the first bytes that nam
 
 import os
 import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from collector.core.files import BYSTANDER, FileKey, Seen
 from collector.core.globs import Globs
@@ -14,18 +16,17 @@ from collector.sources.descriptors import Descriptors
 from collector.sources.folders import (
     DEEPEST,
     OPEN_FOLDER,
+    OPEN_ROOT,
     TOO_MANY_OPEN,
     Refusals,
     open_file,
-    opened_folder,
     reason_of,
     target_in_same_folder,
 )
 from towline.wire.identity import HEAD_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """A file at a path, as the last scan saw it; `changed_ns` is its ctime, which nobody can set."""
 
     seen: Seen
@@ -94,8 +95,11 @@ class Scanner:
 
     def _look_below(self, root: str, round_: Round) -> None:
         try:
-            with opened_folder(root) as fd:
+            fd = os.open(root, OPEN_ROOT)
+            try:
                 self._look_into(root, root, fd, round_)
+            finally:
+                os.close(fd)
         except (FileNotFoundError, NotADirectoryError):
             self._refusals.clear(root)  # not there yet, or deleted: waited for
         except OSError as error:
@@ -114,8 +118,8 @@ class Scanner:
         with os.scandir(fd) as entries:
             for entry in entries:
                 known = before.get(entry.name)
-                if known is not None and _is_unchanged(known, entry):
-                    names[entry.name] = known
+                if known is not None and (again := self._look_again(root, known, entry)) is not None:
+                    names[entry.name] = again
                 elif entry.is_file(follow_symlinks=False):
                     self._look_at(Place(root, prefix, entry.name, fd), round_, known)
                 else:
@@ -127,6 +131,27 @@ class Scanner:
         round_.files += [known.seen for known in names.values()]
         for name in inner if deeper else ():
             self._descend(root, prefix + name, fd, name, round_)
+
+    def _look_again(self, root: str, known: Known, entry: "os.DirEntry[str]") -> Known | None:
+        """What a name stands for that was known: the same value if nothing at all was done to it, a new one if the file was written to.
+
+        None where there may be another file now: that is for the closer look.
+        """
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError:
+            return None
+        seen, size, mtime_ns = known.seen, found.st_size, found.st_mtime_ns
+        key = seen.key
+        if key.inode != found.st_ino:
+            return None
+        if known.changed_ns == found.st_ctime_ns and seen.size == size and seen.mtime_ns == mtime_ns:
+            return known  # its change time cannot be set back
+        # As long as it is open its inode is its own. One that was empty when it was named may get a better name.
+        if self._descriptors.instance_at(root, key.inode) != key or (key.birth_ns is None and not key.head):
+            return None
+        self.paths[key] = seen.path
+        return Known(Seen(key, seen.path, size, mtime_ns, seen.matches, seen.rotated), found.st_ctime_ns)
 
     def _look_at_other(self, place: Place, entry: "os.DirEntry[str]", names: dict[str, Known]) -> None:
         """Neither a file nor a folder: a link, or something that must not even be opened."""
@@ -168,7 +193,7 @@ class Scanner:
             return
         seen = self.describe(key, place.path, found.st_size, found.st_mtime_ns)
         if known is not None and known.seen.key == key:
-            seen = replace(seen, matches=known.seen.matches)  # perhaps by a link's name
+            seen = _as_if_named(seen, known.seen.matches)  # perhaps by a link's name
         if key not in self.paths:
             self._open_early(seen, place)
         self.paths[key] = place.path
@@ -234,21 +259,10 @@ class Scanner:
             return
         self._refusals.clear(link.path)
         if known.seen.matches == BYSTANDER:
-            seen = replace(known.seen, matches=self._globs.match(link.path))
+            seen = _as_if_named(known.seen, self._globs.match(link.path))
             names[target] = Known(seen, known.changed_ns)
             self._open_early(seen, Place(link.root, link.prefix, target, link.folder_fd))
 
 
-def _is_unchanged(known: Known, entry: "os.DirEntry[str]") -> bool:
-    """True if nothing at all was done to the file: its change time cannot be set back."""
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except OSError:
-        return False
-    seen = known.seen
-    return (
-        known.changed_ns == found.st_ctime_ns
-        and seen.size == found.st_size
-        and seen.mtime_ns == found.st_mtime_ns
-        and seen.key.inode == found.st_ino
-    )
+def _as_if_named(seen: Seen, matches: int) -> Seen:
+    return Seen(seen.key, seen.path, seen.size, seen.mtime_ns, matches, seen.rotated)

@@ -4,16 +4,9 @@ import os
 import shutil
 from collections import defaultdict
 
-from collector.core.files import (
-    Copied,
-    Gone,
-    Inherited,
-    Missing,
-    Opened,
-    Position,
-    ReadOrder,
-    Truncated,
-)
+from msgspec.structs import replace
+
+from collector.core.files import Copied, Gone, Inherited, Missing, Opened, Position, ReadOrder, Truncated
 from collector.core.tail import Tail
 from collector.sources.file_tail import FileTail
 from towline.wire.block import Row
@@ -122,10 +115,13 @@ class Desk:
             for stream, at in self.positions.items()
             if stream in self.keys and self.tail.size_of(stream) not in (None, at.offset)
         ]:
-            results = self.files.read(orders)
-            moved = [self.take(order, result) for order, result in zip(orders, results, strict=True)]
+            moved = [self.take(order, result) for order, result in zip(orders, self.read(orders), strict=True)]
             if not any(moved):
                 return
+
+    def read(self, orders):
+        """What each order gives, to keep: a whole block lies in a buffer that the next read overwrites."""
+        return [replace(found, data=bytes(found.data)) for found in map(self.files.read_one, orders)]
 
     def take(self, order, result):
         if not result.print_matches:

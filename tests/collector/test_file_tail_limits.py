@@ -3,7 +3,7 @@ import os
 import shutil
 import socket
 import tempfile
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 
 import pytest
@@ -165,9 +165,9 @@ def test_a_read_that_only_compares_returns_no_data(desk):
     desk.round()
     ((stream, at),) = desk.positions.items()
     order = ReadOrder(stream, desk.keys[stream], 0, at.offset, at.print, 0)
-    (result,) = desk.files.read([order])
+    (result,) = desk.read([order])
     assert (result.data, result.print_matches, result.at_end) == (b"", True, True)
-    (result,) = desk.files.read([replace(order, expected_print="another")])
+    (result,) = desk.read([replace(order, expected_print="another")])
     assert not result.print_matches
 
 
@@ -177,11 +177,11 @@ def test_a_file_that_is_closed_is_opened_again_only_if_it_is_the_same(desk):
     ((stream, at),) = desk.positions.items()
     order = ReadOrder(stream, desk.keys[stream], 0, at.offset, at.print, 100)
     desk.files.keep_only(set())
-    assert desk.files.read([order])[0].error == ""
+    assert desk.read([order])[0].error == ""
     desk.files.keep_only(set())
     desk.path("x.log").rename(desk.path("kept"))
     desk.write("x.log", numbered(3, 3))
-    assert desk.files.read([order])[0].error == "vanished"
+    assert desk.read([order])[0].error == "vanished"
 
 
 def test_an_error_of_one_file_is_no_reason_to_stop(desk):
@@ -190,7 +190,7 @@ def test_an_error_of_one_file_is_no_reason_to_stop(desk):
     ((stream, at),) = desk.positions.items()
     nowhere = replace(desk.keys[stream], inode=1)
     orders = [ReadOrder("a", nowhere, 0, 0, None, 10), ReadOrder(stream, desk.keys[stream], 0, 0, at.print, 0)]
-    assert [result.error for result in desk.files.read(orders)] == ["vanished", ""]
+    assert [result.error for result in desk.read(orders)] == ["vanished", ""]
 
 
 def test_very_many_files_are_scanned_less_often(desk):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import aiohttp
+import h11
 import pytest
 
 from collector import health
@@ -64,6 +65,46 @@ async def test_another_path_is_told_which_there_are():
 async def test_only_get_is_answered(method):
     async with serving(healthz=fine) as port:
         assert (await say(port, method + b" /healthz HTTP/1.1\r\nHost: a\r\n\r\n")).startswith(b"HTTP/1.1 405")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n\x16\x03", b"405"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n\x16\x03", b"200"),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", b"200"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n\0\0", b"200"),
+        (b"GET http://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
+    ],
+)
+async def test_what_follows_the_head_is_nobody_s_business(head, status):
+    async with serving(healthz=fine) as port:
+        answer = await say(port, head)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_head_may_come_in_pieces():
+    async with serving(healthz=fine) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for letter in b"GET /healthz?a HTTP/1.1\r\nHost: a\r\n\r\n":
+            writer.write(bytes([letter]))
+            await asyncio.sleep(0)
+        assert (await reader.read()).endswith(b"ok\n")
+        writer.close()
+
+
+@pytest.mark.parametrize("page", [fine, lambda: Page(503, b"", "text/x")])
+async def test_answers_are_what_another_parser_of_http_takes_for_an_answer(page):
+    judge = h11.Connection(h11.CLIENT)
+    judge.send(h11.Request(method="GET", target="/healthz", headers=[("host", "a")]))
+    async with serving(healthz=page) as port:
+        judge.receive_data(await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
+    judge.receive_data(b"")
+    head, *body, end = iter(judge.next_event, h11.ConnectionClosed())
+    assert (head.status_code, b"".join(part.data for part in body)) == (page().status, page().body)
+    assert isinstance(end, h11.EndOfMessage)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-from collector.core.stream import PRINTS_KEPT, SMALLEST_BLOCK_BYTES, Held, Stream
+from collector.core.file_side import PRINTS_KEPT
+from collector.core.stream import SMALLEST_BLOCK_BYTES, Held, Stream
 from tests.fakes.pod import block, key_of
 from towline.wire.block import MAX_BLOCK_BYTES, FrameAnswer, Row
 

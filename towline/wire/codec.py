@@ -103,8 +103,10 @@ def encode_answer(answer: msgspec.Struct) -> bytes:
 
 def decode_answer(body: bytes, kind: type[T]) -> T:
     """Decode what an aggregator answered. Raises msgspec.DecodeError."""
-    with _as_decode_error():
+    try:
         return msgspec.json.decode(body, type=kind)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"{type(error).__name__}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -1,0 +1,166 @@
+"""One connection to an aggregator: a request out in one write, its answer back.
+
+Room: collector shell. Never enters: addresses, names, what a request means (client.py). An asyncio protocol rather than streams, and
+llhttp (httptools) rather than a parser in Python: a quarter of what a quiet pod's request costs (docs/adr/0005-a-cheaper-round.md).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+MAX_ANSWER_BYTES = 16 << 20  # rows of 10,000 streams fit; an endless answer does not
+# llhttp knows no limits. What is not body (heads, trailers, sizes of chunks) may be so long, and so many times the body: one byte a chunk makes five.
+MAX_HEAD_BYTES = 16 << 10
+MAX_AROUND_BODY = 8
+COPIED_BYTES = 64 << 10  # a body up to here travels in one write with its head
+FINAL = 200  # a status below is informational: the answer follows
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer, whatever its status. `fields` are its headers as they came."""
+
+    status: int
+    fields: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By name in lower case; of several of one name the last. Made when asked for: hardly any answer is."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.fields}
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """`Retry-After` in seconds; 0.0 where there is none that can be read (dates are not)."""
+        try:
+            return max(0.0, float(self.headers.get("retry-after", "0")))
+        except ValueError:
+            return 0.0
+
+
+class TooLongError(EOFError):
+    """The answer was cut off: it is longer than whoever asked has room for."""
+
+
+class Connection(asyncio.Protocol):
+    """Carries one request at a time for as long as `is_open`. Bytes that nobody asked for end it."""
+
+    def __init__(self, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+        self._max_answer_bytes = max_answer_bytes
+        self.is_open = False  # it may carry another request
+        self._parser = HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._received_bytes = self._body_bytes = 0
+        self._has_head = False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._parts: list[bytes] = []
+
+    async def ask(self, head: bytes, body: bytes, deadline: float) -> Answer:
+        """Send a request and return its answer, which may come before all of the body is sent. `deadline` is the loop's time.
+
+        Raises OSError (TimeoutError too) or EOFError (TooLongError too); after any error, cancellation included, the connection must be dropped.
+        """
+        transport = self._transport
+        if transport is None or not self.is_open:
+            raise EOFError("closed before the request")
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Answer] = loop.create_future()
+        self._waiter = waiter
+        self._received_bytes = self._body_bytes = 0
+        timer = loop.call_at(deadline, self._fail, TimeoutError())
+        if len(body) <= COPIED_BYTES:
+            transport.write(head + body)
+        else:
+            transport.write(head)
+            transport.write(body)
+        try:
+            return await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+            if transport.get_write_buffer_size():
+                self.is_open = False  # answered before the body was read: what is left of it is no request
+
+    def abort(self) -> None:
+        """Drop the connection at once: an orderly end would go on to write what nobody takes."""
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio says.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport, self.is_open = cast("asyncio.Transport", transport), True
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self.abort()
+            return
+        self._received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._fail(EOFError(f"no HTTP answer: {error}"))
+        around_bytes = self._received_bytes - self._body_bytes
+        if around_bytes > MAX_HEAD_BYTES + MAX_AROUND_BODY * self._body_bytes:
+            self._fail(TooLongError(f"the head of the answer is longer than {MAX_HEAD_BYTES} bytes"))
+
+    def eof_received(self) -> None:
+        """The other side hung up: the end of an answer whose head says nothing of its length, else of all hope."""
+        names = {name.lower() for name, _ in self._headers}
+        if self._has_head and not names & {b"content-length", b"transfer-encoding"}:
+            self._settle()
+        self.is_open = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc if isinstance(exc, OSError) else EOFError("closed without an answer"))
+
+    # What the parser says.
+
+    def on_message_begin(self) -> None:
+        self._has_head = False
+        self._headers, self._parts = [], []
+        if self._waiter is None or self._waiter.done():
+            self.is_open = False  # a second answer to one request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        if self._received_bytes > MAX_HEAD_BYTES and sum(map(_length_of, self._headers)) > MAX_HEAD_BYTES:
+            self._fail(TooLongError(f"the head of the answer is longer than {MAX_HEAD_BYTES} bytes"))
+
+    def on_body(self, part: bytes) -> None:
+        self._body_bytes += len(part)
+        if self._body_bytes > self._max_answer_bytes:
+            self._fail(TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes"))
+        else:
+            self._parts.append(part)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() < FINAL:
+            return
+        if not self._parser.should_keep_alive():
+            self.is_open = False
+        self._settle()
+
+    # What comes of it.
+
+    def _settle(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(Answer(self._parser.get_status_code(), self._headers, b"".join(self._parts)))
+
+    def _fail(self, error: Exception) -> None:
+        """End the connection, and the request if it has no answer yet."""
+        self.is_open = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+
+def _length_of(field: tuple[bytes, bytes]) -> int:
+    name, value = field
+    return len(name) + len(value)
