@@ -44,7 +44,7 @@ class StaticTokens:
         return any(good) and bool(given)
 
 
-def build_authenticator(config: AuthConfig, file: str = "aggregator.yaml") -> Authenticator:
+def build_authenticator(config: AuthConfig, file: str) -> Authenticator:
     """Raises ConfigError where a token file cannot be used."""
     if config.mode == "none":
         return Anyone()

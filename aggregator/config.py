@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.sink import SinkOptions, Spec
 from towline.plumbing.address import parse_listen
-from towline.plumbing.config_file import build_component, check_secret_files, convert
+from towline.plumbing.config_file import build_component, convert
 from towline.plumbing.errors import ConfigError
 from towline.plumbing.logs import Level
 from towline.plumbing.place import Place, closest, raise_if_any
@@ -70,6 +70,8 @@ class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def __post_init__(self) -> None:
         if self.mode == "static_token" and not self.token_files:
             raise ValueError("token_files: is missing, and mode is static_token. Name at least one file")
+        if not all(self.token_files):
+            raise ValueError("token_files: holds a name that is empty. Name a file, or remove it")
         if self.mode == "none" and self.token_files:
             raise ValueError(
                 "token_files: would not be read, as mode is none. Set mode to static_token, or remove them"
@@ -137,14 +139,17 @@ class SinkConfig:
 
 
 def load(path: Path, registry: Mapping[str, Spec[Any, Any]], env: Mapping[str, str] | None = None) -> AggregatorConfig:
-    """Read aggregator.yaml and check all of it, sinks included. Raises ConfigError, which holds every problem, one a line."""
+    """Read aggregator.yaml and check all that it says, sinks included. Raises ConfigError, which holds every problem, one a line.
+
+    What it only points to (secrets) is looked at when its parts are built (parts.py).
+    """
     place = Place(str(path))
     values = read_yaml(path, os.environ if env is None else env)
     problems: list[str] = []
     config: AggregatorConfig | None = None
     try:
         config = convert(values, AggregatorConfig, place)
-        problems += check_secret_files(config, place) + _route_problems(config, place)
+        problems += _route_problems(config, place)
     except ConfigError as error:
         problems.append(str(error))
     if isinstance(values.get("sinks"), dict):
@@ -188,11 +193,11 @@ def _convert_sink(name: str, values: Any, registry: Mapping[str, Spec[Any, Any]]
     own = {key: value for key, value in values.items() if key not in common} if isinstance(values, dict) else values
     spec, component = build_component(own, registry, place, common)
     shared = {key: value for key, value in values.items() if key in SinkOptions.__struct_fields__}
-    return SinkConfig(name, convert(shared, SinkOptions, place), spec, component)
+    return SinkConfig(name, convert(shared, spec.options, place), spec, component)
 
 
 def _sink_problems(sink: SinkConfig, place: Place, journal_bytes: int) -> list[str]:
-    problems = check_secret_files(sink.config, place)
+    problems = []
     if not _SINK_NAME.fullmatch(sink.name):
         problems.append(place.says("is not a name for a sink. Use up to 63 letters, digits, - and _"))
     try:

@@ -14,7 +14,6 @@ BASE = Path(__file__).parents[2] / "config" / "base" / "aggregator.yaml"
 
 class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     path: str
-    key_file: str = ""
 
 
 REGISTRY = {"paper": Spec(PaperConfig, lambda config, _: config)}
@@ -81,7 +80,7 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
         ("sinks: [out]", "sinks: expected keys and values, got a list. Write keys and values: {name: ...}"),
         (
             "sinks: {out: {type: paper, path: /p, when_ful: shed}}",
-            "sinks.out.when_ful: unknown key. Did you mean when_full? Options of paper: path, key_file, share, when_full, event_id",
+            "sinks.out.when_ful: unknown key. Did you mean when_full? Options of paper: path, share, when_full, event_id",
         ),
         (
             "sinks: {out: {type: paper, path: /p, when_full: wait}}",
@@ -89,7 +88,15 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
         ),
         (
             "sinks: {out: {type: paper, path: /p, share: 0}}",
-            "sinks.out.share: 0.0 is not a share. Write a fraction above 0 and up to 1, or a size such as 512MiB",
+            "sinks.out.share: 0.0 is no part of anything. Write a fraction such as 0.5, or a size such as 512MiB",
+        ),
+        (
+            "sinks: {out: {type: paper, path: /p, share: 3.0}}",
+            "sinks.out.share: 3.0 is more than the whole, or a size without its unit. Write a fraction such as 0.5, or a size such as 512MiB",
+        ),
+        (
+            "sinks: {out: {type: paper, path: /p, share: '536870912'}}",
+            "sinks.out.share: '536870912' is more than the whole, or a size without its unit. Write a fraction such as 0.5, or a size such as 512MiB",
         ),
         (
             "journal: {max_bytes: 1GiB}\nsinks: {out: {type: paper, path: /p, share: 3GiB}}",
@@ -114,12 +121,8 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
             "auth.token_files: would not be read, as mode is none. Set mode to static_token, or remove them",
         ),
         (
-            SMALLEST + "auth: {mode: static_token, token_files: [/no/t]}",
-            "auth.token_files[0]: there is no file /no/t. Mount it, or correct the path",
-        ),
-        (
-            "sinks: {out: {type: paper, path: /p, key_file: /no/k}}",
-            "sinks.out.key_file: there is no file /no/k. Mount it, or correct the path",
+            SMALLEST + "auth: {mode: static_token, token_files: [/t, '']}",
+            "auth.token_files: holds a name that is empty. Name a file, or remove it",
         ),
         (SMALLEST + "http: {listen: 8080}", "http.listen: expected text, got a number. Put it in quotes"),
     ],
@@ -135,6 +138,7 @@ def test_every_problem_of_every_sink_is_told_beside_those_of_the_rest(tmp_path):
         "sinks.a",
         "sinks.b.shar",
         "sinks.b.path",
+        "sinks.c.share",
     ]
 
 

@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 
@@ -43,6 +44,31 @@ def test_a_wrong_configuration_stops_before_anything_starts(tmp_path, command, d
     assert done.stdout == ""
     assert done.stderr.startswith(f"{file}: what: unknown key. ")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "own"),
+    [
+        (
+            "collector",
+            "aggregator: {{url: 'http://127.0.0.1:9'}}\nstate_dir: {folder}/state\nlogs: [{{path: /no/*.log}}]\n",
+        ),
+        (
+            "aggregator",
+            "journal: {{path: {folder}/j/journal.db}}\nsinks: {{out: {{type: file, path: '{folder}/o'}}}}\n",
+        ),
+    ],
+)
+def test_a_port_that_is_taken_is_told_by_the_name_of_the_file_that_was_given(tmp_path, command, own):
+    file = tmp_path / "given.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        file.write_text(own.format(folder=tmp_path) + f"http: {{listen: '{listen}'}}\n")
+        done = run("-m", command, "--config", str(file))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"{file}: http.listen: {listen}: Address already in use. Free the port, or listen elsewhere"
+    )
 
 
 def test_a_wrong_collector_configuration_is_answered_without_loading_the_collector(tmp_path):

@@ -191,7 +191,7 @@ def test_every_file_that_an_option_names_for_a_secret_must_be_usable(tmp_path):
     (tmp_path / "good").write_text("x")
     good, bad = str(tmp_path / "good"), str(tmp_path / "bad")
     config = House(name="a", door=Door(token_file=bad, ca_files=(good, bad)), guest=Door(token_file=good))
-    assert [line.split(": ")[1] for line in check_secret_files(config, PLACE)] == [
+    assert [str(error).split(": ")[1] for error in check_secret_files(config, PLACE)] == [
         "door.token_file",
         "door.ca_files[1]",
     ]

@@ -4,7 +4,24 @@ import signal
 
 import pytest
 
-from towline.plumbing.lifecycle import ExitCode, run_until, serve, wait_until
+from towline.plumbing.lifecycle import LIFELINE, ExitCode, run_until, serve, wait_until
+
+
+@pytest.fixture
+def lifeline(monkeypatch):
+    """The writing ends of the pipe that a service hangs on."""
+    reading, writing = os.pipe()
+    monkeypatch.setenv(LIFELINE, str(reading))
+    ends = [writing]
+    yield ends
+    for descriptor in (reading, *ends):
+        os.close(descriptor)
+
+
+async def turns_of_the_loop():
+    """Enough for whatever the loop has to notice: it polls at every turn."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def stage_that_drains(done, name):
@@ -79,7 +96,10 @@ async def test_one_stage_that_ends_early_leaves_the_others_running():
 
 
 async def test_without_stages_there_is_nothing_to_wait_for():
-    await run_until(asyncio.Event(), [], drain_seconds=60)
+    stop = asyncio.Event()
+    async with asyncio.timeout(5):
+        await run_until(stop, [], drain_seconds=60)
+    assert not stop.is_set()
 
 
 async def test_a_wait_ends_with_its_time_or_with_stop():
@@ -114,8 +134,7 @@ def test_an_interrupt_after_a_sigterm_does_not_cut_the_drain_short():
         os.kill(os.getpid(), signal.SIGTERM)
         await stop.wait()
         os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await turns_of_the_loop()
         return ExitCode.OK
 
     assert serve(main) == ExitCode.OK
@@ -128,3 +147,44 @@ def test_signals_are_given_back_afterwards():
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     serve(main)
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_the_end_of_the_lifeline_asks_for_a_drain(lifeline):
+    async def main(stop):
+        os.close(lifeline.pop())
+        await stop.wait()
+        return ExitCode.BYTES_UNSTORED
+
+    assert serve(main) == 3
+
+
+def test_a_lifeline_that_ended_before_the_start_asks_for_a_drain(lifeline):
+    os.close(lifeline.pop())
+
+    async def main(stop):
+        await stop.wait()
+        return ExitCode.BYTES_UNSTORED
+
+    assert serve(main) == 3
+
+
+def test_a_lifeline_holds_while_anybody_holds_its_other_end(lifeline):
+    async def main(stop):
+        second = os.dup(lifeline[0])
+        os.close(lifeline.pop())
+        await turns_of_the_loop()
+        held = not stop.is_set()
+        os.close(second)
+        await stop.wait()
+        return ExitCode.OK if held else ExitCode.CRASHED
+
+    assert serve(main) == ExitCode.OK
+
+
+def test_what_is_written_on_a_lifeline_asks_for_nothing(lifeline):
+    async def main(stop):
+        os.write(lifeline[0], b"x")
+        await turns_of_the_loop()
+        return ExitCode.CRASHED if stop.is_set() else ExitCode.OK
+
+    assert serve(main) == ExitCode.OK

@@ -1,6 +1,8 @@
+import errno
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 
@@ -151,11 +153,34 @@ def test_what_libraries_say_becomes_an_event_of_ours(out):
     )
 
 
-def test_a_stderr_that_is_gone_stops_nobody():
-    stream = io.StringIO()
-    configure_logs("info", stream)
-    stream.close()
-    structlog.get_logger().info("still_running")
+def test_a_line_that_stderr_does_not_take_is_dropped_and_the_next_is_written():
+    class Full(io.StringIO):
+        refusals = 1
+
+        def write(self, text):
+            if self.refusals:
+                self.refusals -= 1
+                raise OSError(errno.ENOSPC, "no space left on device")
+            return super().write(text)
+
+    out = Full()
+    configure_logs("info", out)
+    structlog.get_logger().info("line_lost")
+    structlog.get_logger().info("line_written")
+    assert [event["event"] for event in logged(out)] == ["line_written"]
+
+
+def test_a_process_whose_stderr_is_gone_goes_on():
+    code = "import towline.plumbing.logs as l; l.configure_logs(); l.structlog.get_logger().error('sent_nowhere'); print('goes on')"
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=writing, text=True, check=True
+        )
+    finally:
+        os.close(writing)
+    assert done.stdout == "goes on\n"
 
 
 def test_printable_text_of_every_language_is_left_as_it_is():

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,13 +68,50 @@ def test_what_is_no_duration_is_refused_with_what_to_write(text):
 
 @pytest.mark.parametrize(
     ("share", "size_bytes"),
-    [(0.5, 500), ("0.25", 250), ("50%", 500), (1, 1000), (1.0, 1000), ("100B", 100), (200, 200)],
+    [
+        (0.5, 500),
+        ("0.25", 250),
+        ("50%", 500),
+        ("100%", 1000),
+        (1, 1000),
+        (1.0, 1000),
+        ("1", 1000),
+        ("100B", 100),
+        ("1000 B", 1000),
+        ("0.5kB", 500),
+    ],
 )
-def test_a_share_is_a_fraction_or_a_size(share, size_bytes):
+def test_a_share_is_a_fraction_or_a_size_with_its_unit(share, size_bytes):
     assert share_bytes(share, 1000) == size_bytes
 
 
-@pytest.mark.parametrize("share", [0, -0.5, "0%", "150%", "2GiB", 1001, "half"])
-def test_a_share_of_nothing_or_of_more_than_there_is_is_refused(share):
-    with pytest.raises(ValueError, match=r"Write "):
+@pytest.mark.parametrize(
+    ("share", "problem"),
+    [
+        (3.0, "3.0 is more than the whole, or a size without its unit"),
+        ("3", "'3' is more than the whole, or a size without its unit"),
+        (200, "200 is more than the whole, or a size without its unit"),
+        ("536870912", "'536870912' is more than the whole, or a size without its unit"),
+        ("150%", "'150%' is more than the whole, or a size without its unit"),
+        (math.inf, "inf is more than the whole, or a size without its unit"),
+        (0, "0 is no part of anything"),
+        (-0.5, "-0.5 is no part of anything"),
+        ("0%", "'0%' is no part of anything"),
+        ("nan", "'nan' is no part of anything"),
+        ("half", "'half' is not a share"),
+        ("", "'' is not a share"),
+        ("512 MiBs", "'512 MiBs' is not a share"),
+    ],
+)
+def test_a_share_that_is_neither_is_refused_with_both_ways_to_write_it(share, problem):
+    with pytest.raises(ValueError, match="Write") as caught:
+        share_bytes(share, 1000)
+    assert str(caught.value) == f"{problem}. Write a fraction such as 0.5, or a size such as 512MiB"
+
+
+@pytest.mark.parametrize("share", ["2GiB", "1001B", "0B"])
+def test_a_share_larger_than_the_whole_or_of_nothing_is_refused_with_the_whole(share):
+    with pytest.raises(
+        ValueError, match=f"^'{share}' is not a part of 1000 bytes. Write a smaller size, or a fraction"
+    ):
         share_bytes(share, 1000)

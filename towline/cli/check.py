@@ -5,9 +5,9 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from towline.plumbing.errors import ConfigError
+from towline.plumbing.errors import ConfigError, SecretAbsentError
 from towline.plumbing.lifecycle import ExitCode
 from towline.plumbing.place import Place
 
@@ -31,41 +31,95 @@ COLLECTOR_KEYS = frozenset(
 AGGREGATOR_KEYS = frozenset({"journal", "auth", "sinks", "routes", "marks"})
 
 
+DESCRIPTION = """\
+Say all that is wrong with configuration files. Everything is read and built as `towline collector` and `towline aggregator`
+do at their start, and let go of again: nothing is contacted, listened on or written. Folders, ports and destinations are not
+tried. Environment variables are this shell's: set what the pod has (AWS_REGION, and each ${VAR} of the file).
+
+A secret that is not on this machine (a *_file that is missing or unreadable, DD_API_KEY) is a warning, as secrets belong
+where the service runs; with --strict it is an error, as it is at the service's start. A secret that is here and cannot be
+one (empty, several lines) is always an error."""
+EPILOG = (
+    "Exit code: 0 where every file is good, 2 where one is not. Problems and warnings go to standard error, one a line."
+)
+
+
+class Found(NamedTuple):
+    """What was found in one file: whose it is, and what is wrong with it."""
+
+    kind: Kind
+    errors: list[ConfigError]
+
+    def problems(self, *, strict: bool) -> list[str]:
+        """What no service could start with: wherever it runs, or, if `strict`, on this machine."""
+        return [str(error) for error in self.errors if strict or not isinstance(error, SecretAbsentError)]
+
+    def warnings(self) -> list[str]:
+        """What is not on this machine and may well be where the service runs."""
+        return [str(error) for error in self.errors if isinstance(error, SecretAbsentError)]
+
+
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("check", help="validate configuration files")
+    parser = subparsers.add_parser(
+        "check",
+        help="validate configuration files",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="collector.yaml or aggregator.yaml")
+    parser.add_argument(
+        "--strict", action="store_true", help="a secret that is not on this machine is an error, not a warning"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print `FILE: ok (collector)` for each good file, every problem of the others, one a line. 2 where there are problems."""
-    code = ExitCode.OK
-    for file in args.files:
-        try:
-            kind = check(file, os.environ)
-        except ConfigError as error:
-            print(error, file=sys.stderr)
-            code = ExitCode.CONFIG_ERROR
-        else:
-            print(f"{file}: ok ({kind})")
-    return code
+    results = [_told(file, strict=args.strict) for file in args.files]
+    return ExitCode.OK if all(results) else ExitCode.CONFIG_ERROR
 
 
-def check(file: Path, env: Mapping[str, str]) -> Kind:
-    """Which configuration `file` is. Raises ConfigError, which holds every problem, one a line."""
+def _told(file: Path, *, strict: bool) -> bool:
+    """Print what was found in one file; True where it is good."""
+    try:
+        found = check(file, os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return False
+    problems = found.problems(strict=strict)
+    warnings = [] if strict else [f"warning: {text}" for text in found.warnings()]
+    for line in (*problems, *warnings):
+        print(line, file=sys.stderr)
+    if not problems:
+        print(f"{file}: ok ({found.kind})")
+    return not problems
+
+
+def check(file: Path, env: Mapping[str, str]) -> Found:
+    """Everything that a start would find in `file` before it touches the network. Raises ConfigError, which holds every problem, one a line."""
     from towline.plumbing.yaml_file import read_yaml
 
     kind = kind_of(read_yaml(file, env), Place(str(file)))
-    if kind == "collector":
-        from collector.config import load
+    return Found(kind, _faults_of_collector(file, env) if kind == "collector" else _faults_of_aggregator(file, env))
 
-        load(file, env)
-    else:
-        from aggregator.config import load as load_aggregator
-        from aggregator.registry import SINKS
 
-        load_aggregator(file, SINKS, env)
-    return kind
+def _faults_of_collector(file: Path, env: Mapping[str, str]) -> list[ConfigError]:
+    from collector.config import CollectorConfig
+    from towline.plumbing.config_file import check_secret_files, load_config
+
+    return check_secret_files(load_config(file, CollectorConfig, env), Place(str(file)))
+
+
+def _faults_of_aggregator(file: Path, env: Mapping[str, str]) -> list[ConfigError]:
+    from aggregator.config import load
+    from aggregator.parts import faults_of
+    from aggregator.registry import SINKS
+    from towline.plumbing.logs import configure_logs
+
+    config = load(file, SINKS, env)
+    configure_logs("warning")  # what sinks have to say when they are built
+    return faults_of(config, file)
 
 
 def kind_of(values: Mapping[str, Any], place: Place) -> Kind:

@@ -9,19 +9,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from towline.cli.running import Running, free_port
+
 STARTED_WITHIN_SECONDS = 30.0
-ENDED_WITHIN_SECONDS = 40.0
 TICK_SECONDS = 1.0
 
 COLLECTOR_YAML = """\
@@ -29,7 +26,10 @@ aggregator: {{url: "http://127.0.0.1:{aggregator_port}"}}
 state_dir: {state}
 logs:
 {logs}
-metrics: {{interval_seconds: 5}}
+metrics:
+  interval_seconds: 5
+  dogstatsd: {{listen: "127.0.0.1:{dogstatsd_port}"}}
+  scrape: {scrape}
 http: {{listen: "127.0.0.1:{collector_port}"}}
 """
 AGGREGATOR_YAML = """\
@@ -41,40 +41,6 @@ sinks:
   prom: {{type: prometheus}}
 routes: [{{to: [file]}}]
 """
-
-
-@dataclass
-class Running:
-    """What was started, and where to look."""
-
-    folder: Path
-    aggregator_port: int
-    collector_port: int
-    reserved: list[socket.socket] = field(default_factory=list)
-    commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, name: str, *command: str) -> None:
-        """Start a program of ours in a process group of its own: Ctrl-C reaches us alone, and we end them in order."""
-        self.commands[name] = command
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own programs
-                [sys.executable, "-m", *command], stdout=log, stderr=log, start_new_session=True
-            )
-
-    def end(self, name: str) -> int | None:
-        """SIGTERM, and wait. None where it had to be killed."""
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGTERM)
-        try:
-            return process.wait(ENDED_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return None
-
-    def status(self) -> dict[str, Any]:
-        return _get_json(f"http://127.0.0.1:{self.aggregator_port}/status")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -96,7 +62,14 @@ def run(args: argparse.Namespace) -> int:
     """Start, show, and on Ctrl-C drain and say what was delivered. 0 if everything that was written was delivered."""
     folder = (args.dir or Path(tempfile.mkdtemp(prefix="towline-up-"))).resolve()
     reserved: list[socket.socket] = []
-    running = Running(folder, _free_port(8080, reserved), _free_port(2020, reserved), reserved)
+    running = Running(
+        folder,
+        free_port(8080, reserved),
+        free_port(2020, reserved),
+        free_port(8125, reserved, socket.SOCK_DGRAM),
+        free_port(9102, reserved),
+        reserved,
+    )
     stopped = _watch_signals()
     try:
         _write_configuration(running, args.logs)
@@ -106,10 +79,7 @@ def run(args: argparse.Namespace) -> int:
         _show(running, stopped, args.seconds)
         return _leave(running)
     finally:
-        for name in list(running.processes):
-            running.end(name)
-        for taken in reserved:
-            taken.close()
+        running.close()
 
 
 def _watch_signals() -> Callable[[], bool]:
@@ -142,6 +112,8 @@ def _write_configuration(running: Running, pattern: str | None) -> None:
         "logs": logs,
         "aggregator_port": running.aggregator_port,
         "collector_port": running.collector_port,
+        "dogstatsd_port": running.dogstatsd_port,
+        "scrape": f"[{{url: http://127.0.0.1:{running.app_port}/metrics, job: shop}}]" if pattern is None else "[]",
     }
     (folder / "collector.yaml").write_text(COLLECTOR_YAML.format(**words))
     (folder / "aggregator.yaml").write_text(AGGREGATOR_YAML.format(**words))
@@ -155,7 +127,9 @@ def _quoted(path: Path) -> str:
 def _start(running: Running, *, example: bool) -> None:
     folder = running.folder
     if example:
-        running.start("app", "towline.cli.example_app", "--dir", str(folder / "app-logs"))
+        ports = ["--metrics-port", str(running.app_port), "--dogstatsd-port", str(running.dogstatsd_port)]
+        app = ["towline.cli.example_app", "--dir", str(folder / "app-logs"), "--parent", str(os.getpid()), *ports]
+        running.start("app", *app)
     running.start("collector", "collector", "--config", str(folder / "collector.yaml"))
     running.start("aggregator", "aggregator", "--config", str(folder / "aggregator.yaml"))
     deadline = time.monotonic() + STARTED_WITHIN_SECONDS
@@ -195,6 +169,7 @@ def _say_where(running: Running, pattern: str | None) -> None:
 Towline is up: {"an example app" if pattern is None else pattern} -> collector -> aggregator -> file and Prometheus
   delivered lines   {running.folder}/delivered/local/*.jsonl
   metrics           {at}/metrics   (collector's own: http://127.0.0.1:{running.collector_port}/metrics)
+  your own numbers  DogStatsD on 127.0.0.1:{running.dogstatsd_port}/udp: echo -n 'jobs.done:1|c' >/dev/udp/127.0.0.1/{running.dogstatsd_port}
   status            {at}/status
   configuration     {running.folder}/collector.yaml and aggregator.yaml, logs beside them
 Ctrl-C drains and says what was delivered.""",
@@ -255,38 +230,3 @@ def _leave(running: Running) -> int:
     print(f"delivered {flow['lines']:,} lines, {flow['bytes'] / 1e6:.2f} MB; undelivered {flow['owed_bytes']:,.0f} B")
     print(f"everything is in {running.folder}")
     return 0 if (left, ended, flow["owed_bytes"]) == (0, 0, 0) else 1
-
-
-def _get_json(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=2.0) as answer:  # noqa: S310 - loopback, our own
-        found: dict[str, Any] = json.load(answer)
-        return found
-
-
-def _free_port(wanted: int, reserved: list[socket.socket]) -> int:
-    """The usual port if it is free, else any. What keeps it from others of our kind goes to `reserved`."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                found: int = probe.getsockname()[1]
-                reserved.append(_reservation(found))
-            except OSError:
-                continue
-            return found
-    raise SystemExit("towline up: no port is free on 127.0.0.1")
-
-
-def _reservation(port: int) -> socket.socket:
-    """Another `towline up` that starts at this moment would find the same port free. Raises OSError where one has taken it.
-
-    A name of the kernel's (unix(7), abstract sockets): it ends with this process and leaves no file.
-    """
-    taken = socket.socket(socket.AF_UNIX)
-    try:
-        taken.bind(f"\0towline-up-{port}")
-    except OSError:
-        taken.close()
-        raise
-    return taken

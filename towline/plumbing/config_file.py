@@ -85,14 +85,14 @@ def build_component(
     return spec, convert(own, spec.config, place, kind, also)
 
 
-def check_secret_files(config: msgspec.Struct, place: Place) -> list[str]:
-    """What is wrong with the files that options ending in `_file` or `_files` name, anywhere in `config`, one line each."""
+def check_secret_files(config: msgspec.Struct, place: Place) -> list[ConfigError]:
+    """What is wrong with the files that options ending in `_file` or `_files` name, anywhere in `config`: one error for each."""
     problems = []
     for where, file in _secret_files(config, place):
         try:
             read_secret(where, file)
         except ConfigError as error:
-            problems.append(str(error))
+            problems.append(error)
     return problems
 
 

@@ -12,6 +12,10 @@ class ConfigError(TowlineError):
     """Stop at start. The message names the file, the key, the problem and the fix."""
 
 
+class SecretAbsentError(ConfigError):
+    """A ConfigError that only says that a secret is not on this machine: whoever checks a file for another machine may go on."""
+
+
 class RetryableError(TowlineError):
     """The same bytes may pass later, not before `retry_after_seconds`."""
 

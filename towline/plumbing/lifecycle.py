@@ -1,13 +1,19 @@
-"""From start to exit: stages run until told to stop, drain, and leave; signals become one event.
+"""From start to exit: stages run until told to stop, drain, and leave; signals, and the death of whoever started us, become one event.
 
 Room: plumbing. Never enters: what the stages do.
 """
 
 import asyncio
+import contextlib
 import enum
+import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
+
+# Names the descriptor of a pipe on which nothing is ever written: its end says that all who needed this process are gone. Unlike
+# PR_SET_PDEATHSIG it cannot come too early to be seen, and several may hold the other end.
+LIFELINE = "TOWLINE_LIFELINE"
 
 Stage = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
@@ -60,7 +66,7 @@ async def wait_until(stop: asyncio.Event, seconds: float) -> bool:
 def serve(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     """Run `main(stop)` in an event loop and return its exit code.
 
-    SIGTERM and SIGINT set `stop`; a second SIGINT cancels `main` (INTERRUPTED). Call from the main thread.
+    SIGTERM, SIGINT and the end of the LIFELINE set `stop`; a second SIGINT cancels `main` (INTERRUPTED). Call from the main thread.
     """
     try:
         return asyncio.run(_with_signals(main))
@@ -85,7 +91,29 @@ async def _with_signals(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
-        return await main(stop)
+        with _lifeline(loop, stop):
+            return await main(stop)
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
         loop.remove_signal_handler(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _lifeline(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the end of the pipe that LIFELINE names; nothing where it names none."""
+    named = os.environ.get(LIFELINE, "")
+    if not named:
+        yield
+        return
+    descriptor = int(named)
+
+    def look() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            stop.set()
+
+    loop.add_reader(descriptor, look)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)

@@ -4,7 +4,7 @@ Room: plumbing. Never enters: files, what the keys mean.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from towline.plumbing.errors import ConfigError
@@ -30,10 +30,10 @@ class Place(NamedTuple):
         return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def raise_if_any(problems: list[str]) -> None:
+def raise_if_any(problems: Sequence[str | ConfigError]) -> None:
     """Raise one ConfigError that holds all problems, one a line; nothing where there are none."""
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(map(str, problems)))
 
 
 def closest(word: str, known: Iterable[str]) -> str:

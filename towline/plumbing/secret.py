@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from towline.plumbing.errors import ConfigError
+from towline.plumbing.errors import ConfigError, SecretAbsentError
 from towline.plumbing.place import Place
 
 MASK = "***"
@@ -95,15 +95,15 @@ def _clean(raw: bytes) -> str:
 def read_secret(place: Place, file: str, env_name: str = "", env: Mapping[str, str] | None = None) -> Secret | None:
     """The secret in `file` (what `place`, a `*_file` key, says), or else in the environment's `env_name`. None where neither is given.
 
-    Raises ConfigError where it is given and not usable.
+    Raises ConfigError where it is given and not usable: a SecretAbsentError where its file is not there or not for this user.
     """
     if file:
         try:
             return Secret.from_file(Path(file))
         except FileNotFoundError:
-            raise ConfigError(place.says(f"there is no file {file}. Mount it, or correct the path")) from None
+            raise SecretAbsentError(place.says(f"there is no file {file}. Mount it, or correct the path")) from None
         except OSError as error:
-            raise ConfigError(
+            raise SecretAbsentError(
                 place.says(f"{file} cannot be read ({error.strerror}). Check its mode and its owner")
             ) from None
         except ValueError as error:

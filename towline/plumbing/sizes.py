@@ -51,33 +51,40 @@ def parse_duration(text: str) -> float:
 
 
 def share_bytes(share: float | str, max_bytes: int) -> int:
-    """Bytes of a share of `max_bytes`: a fraction above 0 and up to 1 (`0.5`, `50%`), or a size (`512MiB`), at most all of it.
+    """Bytes of a share of `max_bytes`: a fraction above 0 and up to 1 (`0.5`, `50%`), or a size with its unit (`512MiB`), at most all of it.
 
     Raises ValueError, whose message says what to write instead.
     """
     fraction = _fraction_of(share)
     if fraction is None:
-        size = parse_size(str(share))
-        if not 0 < size <= max_bytes:
-            raise ValueError(
-                f"{share!r} is not a part of {max_bytes} bytes. Write a smaller size, or a fraction such as 0.5"
-            )
-        return size
-    if not 0 < fraction <= 1:
-        raise ValueError(f"{share!r} is not a share. Write a fraction above 0 and up to 1, or a size such as 512MiB")
-    return math.floor(fraction * max_bytes)
+        return _size_within(str(share), max_bytes)
+    if 0 < fraction <= 1:
+        return math.floor(fraction * max_bytes)
+    # Not taken for bytes: whoever writes 3 may mean 3 %, 3 GiB or 0.3, and 3 bytes would hold nothing.
+    problem = "is more than the whole, or a size without its unit" if fraction > 1 else "is no part of anything"
+    raise ValueError(f"{share!r} {problem}. Write a fraction such as 0.5, or a size such as 512MiB")
+
+
+def _size_within(text: str, max_bytes: int) -> int:
+    try:
+        size = parse_size(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a share. Write a fraction such as 0.5, or a size such as 512MiB") from None
+    if not 0 < size <= max_bytes:
+        raise ValueError(
+            f"{text!r} is not a part of {max_bytes} bytes. Write a smaller size, or a fraction such as 0.5"
+        )
+    return size
 
 
 def _fraction_of(share: float | str) -> float | None:
-    """The fraction meant by `share`, None where it is a size: text with a unit, or a number above 1."""
+    """The fraction meant by `share`, None where it has a unit."""
     text = str(share).strip()
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
         return None
-    if text.endswith("%"):
-        return number / 100
-    return None if number > 1 else number
+    return number / 100 if text.endswith("%") else number
 
 
 def parse_amount(text: str, extra: dict[str, Any]) -> float:
