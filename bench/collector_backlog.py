@@ -1,30 +1,40 @@
 """(a) What a backlog costs the collector, against zstd level 1 alone over the same blocks; and what both hops cost. Also (c): its peak RSS.
 
-`python -m bench.collector_backlog [--backlog-mb 256] [--runs 5]`
+`python -m bench.collector_backlog [--backlog-mb 256] [--runs 5]`. big_backlog.py asks the same of 10 GB.
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from bench.floor import Squeezer
+from bench.installed import Installed
 from bench.load import blocks, write_backlog
 from bench.measure import MB, Options, Row, main, say, scratch_folder
 from bench.parts import datadog_aggregator, null_aggregator, null_intake, wait_for_bytes
-from tests.e2e.procs import Deployment, Service
+from tests.e2e.procs import Service
 
 SETTLE_SECONDS = 1.0
 
 
+class Held(NamedTuple):
+    """Bytes of memory that a process had resident: at most, and once all was across and quiet again."""
+
+    peak_bytes: int
+    after_bytes: int
+
+
 class Shipped(NamedTuple):
-    """What one run cost: CPU seconds of shipping (start-up apart), of starting, of the aggregator; wall seconds; peak bytes."""
+    """What one run cost: CPU seconds of shipping (start-up apart), of starting, of the aggregator; wall seconds; memory."""
 
     collector_seconds: float
     start_seconds: float
     aggregator_seconds: float
     wall_seconds: float
-    peak_rss_bytes: int
+    collector_held: Held
+    aggregator_held: Held
 
 
 def zstd_alone_seconds(backlog: Path) -> tuple[float, int]:
@@ -37,34 +47,37 @@ def zstd_alone_seconds(backlog: Path) -> tuple[float, int]:
     return spent, size_bytes
 
 
-def ship(deployment: Deployment, aggregator: Service, backlog: Path, *, delivered: bool) -> Shipped:
-    """Start both, let a quiet collector find the backlog (by a rename into its folder), and wait until all of it is across."""
-    size_bytes = backlog.stat().st_size
+def held_by(service: Service) -> Held:
+    return Held(service.peak_rss_bytes(), service.rss_bytes())
+
+
+def ship(deployment: Installed, aggregator: Service, backlog: Sequence[Path], *, delivered: bool) -> Shipped:
+    """Start both, let a quiet collector find the backlog (by renames into its folder), and wait until all of it is across."""
+    size_bytes = sum(path.stat().st_size for path in backlog)
     with aggregator, deployment.collector() as collector:
         aggregator.wait_ready()
         collector.wait_ready()
         time.sleep(SETTLE_SECONDS)
         start_seconds, aggregator_before = collector.cpu_seconds(), aggregator.cpu_seconds()
-        backlog.rename(deployment.logs / "backlog.log")
+        for path in backlog:
+            path.rename(deployment.logs / path.name)
         wall_seconds = wait_for_bytes(deployment, size_bytes, delivered=delivered)
-        shipped = Shipped(
-            collector.cpu_seconds() - start_seconds,
-            start_seconds,
-            aggregator.cpu_seconds() - aggregator_before,
-            wall_seconds,
-            collector.peak_rss_bytes(),
-        )
-    (deployment.logs / "backlog.log").rename(backlog)
-    return shipped
+        spent = collector.cpu_seconds() - start_seconds
+        spent_there = aggregator.cpu_seconds() - aggregator_before
+        time.sleep(SETTLE_SECONDS)
+        held = held_by(collector), held_by(aggregator)
+    for path in backlog:
+        (deployment.logs / path.name).rename(path)
+    return Shipped(spent, start_seconds, spent_there, wall_seconds, *held)
 
 
-def against_null(folder: Path, backlog: Path) -> Shipped:
-    deployment = Deployment(folder)
+def against_null(folder: Path, backlog: Sequence[Path]) -> Shipped:
+    deployment = Installed(folder)
     return ship(deployment, null_aggregator(deployment), backlog, delivered=False)
 
 
-def over_two_hops(folder: Path, backlog: Path) -> Shipped:
-    deployment = Deployment(folder)
+def over_two_hops(folder: Path, backlog: Sequence[Path]) -> Shipped:
+    deployment = Installed(folder)
     with null_intake(folder) as intake:
         intake.wait_ready()
         return ship(deployment, datadog_aggregator(deployment, intake.url), backlog, delivered=True)
@@ -75,13 +88,13 @@ def measure(options: Options) -> list[Row]:
     null: list[Shipped] = []
     real: list[Shipped] = []
     with scratch_folder(options) as folder:
-        backlog = folder / "backlog"
+        backlog = folder / "backlog.log"
         size_bytes = write_backlog(backlog, options.backlog_mb)
         for run in range(options.runs):
             spent, compressed_bytes = zstd_alone_seconds(backlog)
             alone.append(spent)
-            null.append(against_null(folder / f"null{run}", backlog))
-            real.append(over_two_hops(folder / f"real{run}", backlog))
+            null.append(against_null(folder / f"null{run}", [backlog]))
+            real.append(over_two_hops(folder / f"real{run}", [backlog]))
             say(f"run {run}: zstd alone {spent:.3f} s, {null[-1]}, {real[-1]}")
     return rows_of(size_bytes, compressed_bytes, alone, null, real)
 
@@ -95,7 +108,7 @@ def rows_of(
     spent, started = median(run.collector_seconds for run in null), median(run.start_seconds for run in null)
     spent_real, hop = median(run.collector_seconds for run in real), median(run.aggregator_seconds for run in real)
     both = spent_real + hop
-    peak, peak_real = (max(run.peak_rss_bytes for run in runs) / MB for runs in (null, real))
+    peak, peak_real = (max(run.collector_held.peak_bytes for run in runs) / MB for runs in (null, real))
     said = f"{1e3 * floor / size_mb:.2f} ms/MB zstd-1 alone ({size_bytes / compressed_bytes:.1f}:1)"
     return [
         Row(

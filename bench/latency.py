@@ -8,10 +8,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+from bench.installed import Installed
 from bench.load import append_line, append_steadily, for_seconds
 from bench.measure import MB, Options, Row, main, percentile, say, scratch_folder
 from bench.parts import datadog_aggregator, null_intake
-from tests.e2e.procs import Deployment, Service, wait_until
+from tests.e2e.procs import Service, wait_until
 
 WARM_SECONDS = 2.0
 QUIET_SECONDS = 3.0
@@ -52,7 +53,7 @@ def of_single_lines(log: Path, intake: Service, count: int) -> list[float]:
 def measure(options: Options) -> list[Row]:
     with scratch_folder(options) as folder, null_intake(folder, stamps=True) as intake:
         intake.wait_ready()
-        deployment = Deployment(folder / "pod")
+        deployment = Installed(folder / "pod")
         log = deployment.logs / "app.log"
         with datadog_aggregator(deployment, intake.url) as aggregator, deployment.collector() as collector:
             aggregator.wait_ready()

@@ -4,6 +4,8 @@ Rows are ratios measured in one run on one machine; nothing here asserts a time.
 """
 
 import argparse
+import fcntl
+import os
 import shutil
 import sys
 import tempfile
@@ -22,8 +24,9 @@ class Options:
     """How much is measured. The defaults are what the README's numbers come from; `SMOKE` only shows that everything runs."""
 
     backlog_mb: int = 256
+    big_backlog_mb: int = 10240
     runs: int = 5
-    steady_seconds: float = 30.0
+    steady_seconds: float = 60.0
     latency_seconds: float = 20.0
     single_lines: int = 10
     journal_mb: int = 2048
@@ -34,6 +37,7 @@ class Options:
 
 SMOKE = Options(
     backlog_mb=8,
+    big_backlog_mb=32,
     runs=1,
     steady_seconds=1.0,
     latency_seconds=1.0,
@@ -85,6 +89,22 @@ def scratch_folder(options: Options) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """While this holds, no other measurement runs on the machine: two would measure each other. Raises SystemExit where one does."""
+    path = Path(tempfile.gettempdir(), "towline-bench.lock")
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SystemExit(f"{path}: another measurement runs, process {lock.read()}. Wait for its end") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """One flag for each field of Options, and `--smoke`."""
     parser.add_argument(
@@ -107,7 +127,9 @@ def main(measure: Callable[[Options], list[Row]]) -> int:
     """Run one measurement by itself and print its rows."""
     parser = argparse.ArgumentParser()
     add_options(parser)
-    print(markdown(measure(options_of(parser.parse_args()))))
+    options = options_of(parser.parse_args())
+    with alone():
+        print(markdown(measure(options)))
     return 0
 
 

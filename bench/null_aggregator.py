@@ -1,14 +1,15 @@
 """An aggregator that keeps nothing: answers the wire protocol, stores no byte and fsyncs nothing, so that a collector is measured alone.
 
-`python -m bench.null_aggregator --port N`. Compares and moves marks as rule 2 says, and calls everything delivered at once.
+`python -m bench.null_aggregator --port N [--tls PORT CERTIFICATE KEY]`. Compares and moves marks as rule 2 says, and calls everything delivered at once.
 """
 
 from collections import defaultdict
+from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
-from bench.serve import port_parser, serve
+from bench.serve import TlsDoor, port_parser, serve
 from towline.wire.block import BlocksAnswer, BlocksRequest, Code, Frame, FrameAnswer, MarksAnswer, Row
 from towline.wire.codec import ANSWER_TYPE, decode_request, encode_answer
 from towline.wire.identity import Pod
@@ -71,7 +72,14 @@ def main() -> None:
         web.post("/v1/snapshots", aggregator.snapshots),
         web.get("/readyz", aggregator.ready),
     ]
-    serve(routes, port_parser().parse_args().port)
+    parser = port_parser()
+    parser.add_argument("--tls", nargs=3, metavar=("PORT", "CERTIFICATE", "KEY"), help="a second port, for TLS")
+    arguments = parser.parse_args()
+    tls = None
+    if arguments.tls:
+        port, certificate, key = arguments.tls
+        tls = TlsDoor(int(port), Path(certificate), Path(key))
+    serve(routes, arguments.port, tls)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,17 @@ import time
 from pathlib import Path
 
 from bench.measure import MB
+from bench.serve import TlsDoor
 from tests.e2e.procs import Deployment, Service, TookTooLongError, free_port
 
 POLL_SECONDS = 0.2
 SECONDS_FOR_A_MB = 0.5  # how long a slow machine may take for what is waited for
 
 
-def null_aggregator(deployment: Deployment) -> Service:
-    """A null aggregator at the deployment's aggregator address."""
+def null_aggregator(deployment: Deployment, tls: TlsDoor | None = None) -> Service:
+    """A null aggregator at the deployment's aggregator address, and at a port for TLS where that is said."""
     arguments = ["-m", "bench.null_aggregator", "--port", str(deployment.aggregator_port)]
+    arguments += ["--tls", *map(str, tls)] if tls else []
     return Service(arguments, deployment.folder / "null_aggregator.log", deployment.aggregator_url)
 
 

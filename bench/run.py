@@ -1,6 +1,6 @@
 """All measurements, one after another, as one Markdown table on stdout; progress on stderr.
 
-`python -m bench.run [--smoke] [--only latency ...]`. A measurement that fails is a row that says so, and exit code 1.
+`python -m bench.run [--smoke] [--only latency ...]`. `big_backlog` runs only where it is named, for it takes minutes. A measurement that fails is a row that says so, and exit code 1.
 """
 
 import argparse
@@ -10,17 +10,29 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bench import aggregator_datadog, collector_backlog, collector_pod, journal_start, latency, replicas
-from bench.measure import Options, Row, add_options, markdown, options_of, say
+from bench import (
+    aggregator_datadog,
+    big_backlog,
+    collector_backlog,
+    collector_pod,
+    collector_tls,
+    journal_start,
+    latency,
+    replicas,
+)
+from bench.measure import Options, Row, add_options, alone, markdown, options_of, say
 
 MEASUREMENTS: Mapping[str, Callable[[Options], list[Row]]] = {
     "collector_backlog": collector_backlog.measure,
     "collector_pod": collector_pod.measure,
+    "collector_tls": collector_tls.measure,
     "aggregator_datadog": aggregator_datadog.measure,
     "latency": latency.measure,
     "replicas": replicas.measure,
     "journal_start": journal_start.measure,
+    "big_backlog": big_backlog.measure,
 }
+USUAL = tuple(name for name in MEASUREMENTS if name != "big_backlog")
 
 
 def measured(name: str, options: Options) -> tuple[list[Row], bool]:
@@ -54,12 +66,13 @@ def main() -> int:
         "--only",
         nargs="+",
         choices=list(MEASUREMENTS),
-        default=list(MEASUREMENTS),
-        help="these measurements, in this order",
+        default=USUAL,
+        help="these measurements, in this order; all but big_backlog unless said",
     )
     arguments = parser.parse_args()
     options, where = options_of(arguments), machine()
-    results = [measured(name, options) for name in arguments.only]
+    with alone():
+        results = [measured(name, options) for name in arguments.only]
     print(
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {where}{', smoke sizes: no figures to quote' if arguments.smoke else ''}\n"
     )
