@@ -5,10 +5,12 @@ Room: collector. Never enters: files but the configuration, what the options do.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from collector.sources.dogstatsd_options import DogStatsDConfig
+from collector.sources.scrape_options import ScrapeConfig
 from towline.plumbing.address import check_url, parse_listen
 from towline.plumbing.config_file import check_secret_files, load_config
 from towline.plumbing.logs import Level
@@ -72,12 +74,26 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the pod says of itself.
+    """What the pod and its app say of themselves.
 
-    interval_seconds: between two snapshots of CPU, memory, network, disk and processes; 0 takes none.
+    interval_seconds: between two snapshots of CPU, memory, network, disk, processes and all below; 0 takes none.
+    top_processes: this many processes by CPU and by memory get series of their own; 0 for none.
+    annotations: whether the pod's prometheus.io/{scrape,port,path,scheme} annotations are followed.
+    scrape: endpoints of the pod that are scraped whatever the annotations say.
+    dogstatsd: where DogStatsD is listened for; without it, nowhere.
     """
 
     interval_seconds: Seconds = 15
+    top_processes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    annotations: bool = True
+    scrape: tuple[ScrapeConfig, ...] = ()
+    dogstatsd: DogStatsDConfig | None = None
+
+    def __post_init__(self) -> None:
+        if not self.interval_seconds and (self.scrape or self.dogstatsd):
+            raise ValueError(
+                "interval_seconds: is 0, so nothing would be scraped or counted. Set it, or remove the rest"
+            )
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,24 +3,32 @@
 Room: collector shell. Never enters: Prometheus (metrics.py renders).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from collector.metrics import Reading
 from collector.sampling import Sampling
 from collector.shipper import Shipper
 from collector.watcher import Watcher
 
+if TYPE_CHECKING:
+    from collector.sources.dogstatsd import DogStatsD
+
 
 class Readings:
     """Reads every counter of the collector where it lives."""
 
-    def __init__(self, shipper: Shipper, watcher: Watcher, sampling: Sampling | None) -> None:
-        self._shipper, self._watcher, self._sampling = shipper, watcher, sampling
+    def __init__(
+        self, shipper: Shipper, watcher: Watcher, sampling: Sampling | None, of_sources: Callable[[], Iterable[Reading]]
+    ) -> None:
+        """`of_sources`: what scraping and DogStatsD count, where they are on."""
+        self._shipper, self._watcher, self._sampling, self._of_sources = shipper, watcher, sampling, of_sources
 
     def __call__(self) -> Iterable[Reading]:
         yield from self._of_shipping()
         yield from self._of_files()
         if self._sampling is not None:
+            yield from self._of_sources()
             yield Reading(
                 "collector_snapshots_sent",
                 "Snapshots of the pod's metrics answered.",
@@ -37,9 +45,10 @@ class Readings:
                 {"": self._sampling.failed_requests},
             )
             yield Reading(
-                "collector_dropped_series",
-                "Series left out of a snapshot that was full.",
-                {"": self._sampling.queue.dropped_series},
+                "collector_snapshot_dropped",
+                "What a snapshot had no room for, by what it was.",
+                dict(self._sampling.queue.dropped),
+                "kind",
             )
 
     def _of_shipping(self) -> Iterator[Reading]:
@@ -116,3 +125,31 @@ class Readings:
             "Lines shipped before their end, after waiting for it.",
             {"": watcher.partial_lines},
         )
+
+
+def of_scrapes(scrapes: Mapping[str, int]) -> Iterator[Reading]:
+    """What came of asking the pod's own endpoints."""
+    yield Reading(
+        "collector_scrapes",
+        "Scrapes of the pod's own endpoints by what came of them: up, or why not.",
+        dict(scrapes),
+        "outcome",
+    )
+
+
+def of_dogstatsd(source: "DogStatsD") -> Iterator[Reading]:
+    """What was sent by DogStatsD."""
+    yield Reading("collector_dogstatsd_packets", "DogStatsD datagrams read.", {"": source.packets})
+    yield Reading("collector_dogstatsd_samples", "DogStatsD lines taken in.", {"": source.samples})
+    yield Reading(
+        "collector_dogstatsd_refused", "DogStatsD lines not taken in, by reason.", dict(source.refused), "reason"
+    )
+    yield Reading(
+        "collector_dogstatsd_kernel_drops",
+        "DogStatsD datagrams that the kernel dropped, as they were not read in time.",
+        {"": source.kernel_drops},
+    )
+    yield Reading("collector_dogstatsd_series", "Series that DogStatsD keeps.", {"": source.series}, counter=False)
+    yield Reading(
+        "collector_dogstatsd_listeners", "Sockets on which DogStatsD is read.", {"": source.listeners}, counter=False
+    )

@@ -1,21 +1,33 @@
-"""The way of a pod's own metrics: sample on the interval, send, retry the same bytes, merge what comes meanwhile.
+"""The way of a pod's metrics: gather on the interval, send, retry the same bytes, merge what comes meanwhile.
 
-Room: collector shell. What is sent and when it is frozen is core/snapshot.py.
+Room: collector shell. What is sent and when it is frozen is core/snapshot.py; who has something to say is passed in.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
 
 import structlog
 
+from collector.core.gathered import Gathered
 from collector.core.snapshot import Outcome, SnapshotQueue
 from collector.link import Link, Wait
-from collector.sources.pod_metrics import PodMetrics
 from towline.plumbing.lifecycle import wait_until
 
 GOODBYE_SECONDS = 2.0  # a drain gives the last snapshot this long
+LAST_GATHER_SECONDS = 0.5  # of which an app that answers no more may take this long
 RETRY_SECONDS = 0.5  # while no journal is known, or another is there that is not yet believed in
+
+Source = Callable[[int, bool], Coroutine[Any, Any, Gathered]]  # (now_unix_ns, whether what was gathered last is frozen)
+
+
+class Sources(NamedTuple):
+    """Who has something to say. `handing_over`: what they say is gone from them, so they are always heard out; `asking` others may be cut short."""
+
+    handing_over: Sequence[Source]
+    asking: Sequence[Source] = ()
+
 
 _log = structlog.get_logger()
 
@@ -24,23 +36,28 @@ class Sampling:
     """One stage of the collector, with a connection of its own: a block that waits never delays a snapshot."""
 
     def __init__(
-        self, metrics: PodMetrics, queue: SnapshotQueue, link: Link, journal: Callable[[], str], interval_seconds: float
+        self,
+        sources: Sources,
+        queue: SnapshotQueue,
+        link: Link,
+        journal: Callable[[], str],
+        interval_seconds: float,
     ) -> None:
-        self._metrics, self.queue, self.link, self._journal = metrics, queue, link, journal
+        self._sources, self.queue, self.link, self._journal = sources, queue, link, journal
         self._interval_seconds = interval_seconds
         self.sent_snapshots = 0
         self.failed_requests = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sample and send until `stop`, then send the last one with a goodbye."""
+        """Gather and send until `stop`, then send the last one, with what the incomplete interval holds, and a goodbye."""
         due = time.monotonic()
         while not await wait_until(stop, max(0.0, due - time.monotonic())):
             due = max(due + self._interval_seconds, time.monotonic())
-            await self._sample()
+            await self._gather(self._interval_seconds)
             delay = await self._send()
             while delay is not None and time.monotonic() + delay < due and not await wait_until(stop, delay):
                 delay = await self._send()
-        await self._sample()
+        await self._gather(LAST_GATHER_SECONDS)
         self.queue.say_goodbye()
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
@@ -51,10 +68,17 @@ class Sampling:
         except TimeoutError:
             _log.info("last_snapshot_dropped")
 
-    async def _sample(self) -> None:
-        # On a worker thread: statvfs of a hanging network volume must not stop the loop.
-        now_unix_ns = time.time_ns()
-        self.queue.offer(await asyncio.to_thread(self._metrics.sample, now_unix_ns), now_unix_ns)
+    async def _gather(self, patience_seconds: float) -> None:
+        """Ask every source at once. Who asks others for longer than this has nothing to say this time, and costs the rest nothing."""
+        now_unix_ns, is_fresh = time.time_ns(), self.queue.is_fresh
+        async with asyncio.TaskGroup() as group:
+            heard = [group.create_task(source(now_unix_ns, is_fresh)) for source in self._sources.handing_over]
+            asked = [
+                group.create_task(_within(patience_seconds, source(now_unix_ns, is_fresh)))
+                for source in self._sources.asking
+            ]
+        for answer in (*heard, *asked):
+            self.queue.offer(answer.result(), now_unix_ns)
 
     async def _send(self) -> float | None:
         """Send what is frozen, or freeze what has gathered. Returns seconds to wait before the same again; None where it was answered."""
@@ -72,3 +96,11 @@ class Sampling:
         outcome = self.queue.answered(answer)
         self.sent_snapshots += outcome is Outcome.TAKEN
         return RETRY_SECONDS if outcome is Outcome.KEPT else None
+
+
+async def _within(seconds: float, answer: Coroutine[Any, Any, Gathered]) -> Gathered:
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        return Gathered()

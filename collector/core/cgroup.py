@@ -1,17 +1,14 @@
-"""What a control group says of CPU, memory and processes: v1, v2 and hybrids of both.
+"""Where the files of a control group lie: v1, v2 and hybrids of both. What they say is in cgroup_usage.py.
 
 Room: collector core. Never enters: files (their text is passed in), clocks. Formats: kernel docs, admin-guide/cgroup-v1 and cgroup-v2.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-NO_LIMIT_BYTES = (
-    1 << 60
-)  # v1 says "no limit" with a number: the largest page count in bytes, above this on every architecture
 UNIFIED = ""  # the controller name under which /proc/PID/cgroup lists the v2 hierarchy
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -30,24 +27,6 @@ class Place(msgspec.Struct, frozen=True):
 
     folder: str
     version: Literal[1, 2]
-
-
-class CpuUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """CPU used since the group was made. The throttling fields are None where the kernel does not say them (no cpu controller here)."""
-
-    usage_seconds: float
-    periods: int | None = None
-    throttled_periods: int | None = None
-    throttled_seconds: float | None = None
-
-
-class MemoryUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """Memory in use now, in bytes. `limit` is None where there is none."""
-
-    usage: int
-    working_set: int
-    rss: int
-    limit: int | None = None
 
 
 def parse_memberships(text: str) -> dict[str, str]:
@@ -79,82 +58,38 @@ def locate(controller: str, memberships: Mapping[str, str], mounts: Iterable[Mou
 
     A container that sees the host's paths in /proc/self/cgroup has its own group bind-mounted: the mount's root says which part of the path is above it.
     """
+    return _locate(controller, memberships, mounts, _folder)
+
+
+def locate_other(controller: str, memberships: Mapping[str, str], mounts: Iterable[Mount]) -> Place | None:
+    """The same for a group that is not our own: None where what is mounted here does not hold it."""
+    return _locate(controller, memberships, mounts, _folder_within)
+
+
+def _locate(
+    controller: str,
+    memberships: Mapping[str, str],
+    mounts: Iterable[Mount],
+    folder_of: Callable[[str, Mount], str | None],
+) -> Place | None:
     found: Place | None = None
     for mount in mounts:
         if controller in mount.controllers and controller in memberships:
-            return Place(_folder(memberships[controller], mount), 1)
+            folder = folder_of(memberships[controller], mount)
+            return None if folder is None else Place(folder, 1)
         if UNIFIED in mount.controllers and UNIFIED in memberships:
-            found = Place(_folder(memberships[UNIFIED], mount), 2)
+            folder = folder_of(memberships[UNIFIED], mount)
+            found = None if folder is None else Place(folder, 2)
     return found
 
 
-def parse_flat_keyed(text: str) -> dict[str, int]:
-    """`KEY VALUE` lines (cpu.stat, memory.stat)."""
-    pairs = (line.split(" ", 1) for line in text.splitlines())
-    return {key: int(value) for key, value in pairs}
-
-
-def cpu_v1(usage_text: str, stat_text: str) -> CpuUsage:
-    """`cpuacct.usage` (nanoseconds) and `cpu.stat` (`throttled_time` in nanoseconds; kernel sched-bwc.rst)."""
-    stat = parse_flat_keyed(stat_text)
-    return CpuUsage(
-        usage_seconds=int(usage_text) / 1e9,
-        periods=stat.get("nr_periods"),
-        throttled_periods=stat.get("nr_throttled"),
-        throttled_seconds=_scaled(stat.get("throttled_time"), 1e9),
-    )
-
-
-def cpu_v2(stat_text: str) -> CpuUsage:
-    """`cpu.stat`; its first three keys are there without the cpu controller, the throttling ones (microseconds) only with it. Raises KeyError."""
-    stat = parse_flat_keyed(stat_text)
-    return CpuUsage(
-        usage_seconds=stat["usage_usec"] / 1e6,
-        periods=stat.get("nr_periods"),
-        throttled_periods=stat.get("nr_throttled"),
-        throttled_seconds=_scaled(stat.get("throttled_usec"), 1e6),
-    )
-
-
-def memory_v1(usage_text: str, stat_text: str, limit_text: str, total_bytes: int) -> MemoryUsage:
-    """`memory.usage_in_bytes`, `memory.stat` (its total_* count the groups below too), `memory.limit_in_bytes`. Raises KeyError."""
-    stat = parse_flat_keyed(stat_text)
-    return _memory(
-        int(usage_text), stat["total_inactive_file"], stat["total_rss"], parse_limit(limit_text, total_bytes)
-    )
-
-
-def memory_v2(usage_text: str, stat_text: str, limit_text: str, total_bytes: int) -> MemoryUsage:
-    """`memory.current`, `memory.stat`, `memory.max`. Raises KeyError."""
-    stat = parse_flat_keyed(stat_text)
-    return _memory(int(usage_text), stat["inactive_file"], stat["anon"], parse_limit(limit_text, total_bytes))
-
-
-def parse_limit(text: str, total_bytes: int) -> int | None:
-    """A memory limit in bytes; None for `max`, for v1's huge number, and for more than the machine has."""
-    if text.strip() == "max":
-        return None
-    limit = int(text)
-    return None if limit >= NO_LIMIT_BYTES or limit > total_bytes else limit
-
-
-def count_lines(text: str) -> int:
-    """How many processes (`cgroup.procs`) or threads (`tasks`, `cgroup.threads`): one a line."""
-    return len(text.splitlines())
-
-
-def _memory(usage: int, inactive_file: int, rss: int, limit: int | None) -> MemoryUsage:
-    # The two files are read one after the other: the cache may have grown past the usage that was read before it.
-    return MemoryUsage(usage=usage, working_set=max(0, usage - inactive_file), rss=rss, limit=limit)
-
-
-def _scaled(count: int | None, per_second: float) -> float | None:
-    return None if count is None else count / per_second
-
-
 def _folder(path: str, mount: Mount) -> str:
+    return _folder_within(path, mount) or mount.point
+
+
+def _folder_within(path: str, mount: Mount) -> str | None:
     below = _below(path, mount.root)
-    return mount.point if below is None else mount.point.rstrip("/") + below or "/"
+    return None if below is None else mount.point.rstrip("/") + below or "/"
 
 
 def _below(path: str, root: str) -> str | None:

@@ -4,7 +4,7 @@ Room: collector core. Never enters: files, sockets, clocks. Rules 1 to 4 and 8 o
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -48,8 +48,7 @@ class Meeting:
     held: bool = False  # several journals behind one address: nothing is sent for now
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True):
     """One request as it went out. `turn` tells a late answer from the one that is waited for."""
 
     turn: int
@@ -186,24 +185,31 @@ class Custody:
                 left -= min(order.max_bytes, max(0, size - order.offset))
         return orders
 
-    def _in_turn(self) -> Iterator[Stream]:
+    def _in_turn(self) -> list[Stream]:
         """All streams, beginning one further each time: a full window never starves the last one."""
         streams = list(self.streams.values())
         self._cursor = (self._cursor + 1) % max(1, len(streams))
-        yield from streams[self._cursor :]
-        yield from streams[: self._cursor]
+        return streams[self._cursor :] + streams[: self._cursor]
 
     # Requests.
 
     @property
     def waiting_bytes(self) -> int:
         """Stored and not delivered yet: while there are any, the journal is asked (rule 8)."""
-        return sum(stream.waiting_bytes for stream in tuple(self.streams.values()))
+        waiting_bytes = 0
+        for stream in tuple(self.streams.values()):
+            for held in tuple(stream.held.values()):
+                waiting_bytes += held.stored - held.delivered
+        return waiting_bytes
 
     @property
     def unsent_bytes(self) -> int:
         """Read and not stored yet."""
-        return sum(frame.end - frame.start for stream in tuple(self.streams.values()) for frame in tuple(stream.queue))
+        unsent_bytes = 0
+        for stream in tuple(self.streams.values()):
+            for frame in tuple(stream.queue):
+                unsent_bytes += frame.end - frame.start
+        return unsent_bytes
 
     def request(self, max_body_bytes: int) -> Sent:
         """The next request: one frame of every stream that has one, about `max_body_bytes` together, at least one frame."""

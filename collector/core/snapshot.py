@@ -3,16 +3,14 @@
 Room: collector core. Never enters: sockets, clocks. What each code means stands in the table below.
 """
 
-from collections.abc import Iterable
 from enum import Enum, auto
 
 import msgspec
 
+from collector.core.gathered import NOTHING, Gathered, Merger
 from towline.wire.block import Code
 from towline.wire.codec import encode_request
-from towline.wire.snapshot import Family, Sample, SnapshotAnswer, SnapshotRequest
-
-_Key = tuple[tuple[str, str], ...]
+from towline.wire.snapshot import SnapshotAnswer, SnapshotRequest
 
 
 class Outcome(Enum):
@@ -30,23 +28,20 @@ _GIVES_UP = frozenset({Code.UNREADABLE, Code.TOO_LARGE})
 
 
 class SnapshotQueue:
-    """The sender's state: at most one snapshot in flight and one gathering, of at most `max_series` series.
+    """The sender's state: at most one snapshot in flight and one gathering, of at most `max_series` series beside what was scraped."""
 
-    All values are cumulative counters or gauges, so of two samples of one series the later one says everything.
-    """
-
-    def __init__(self, pod: msgspec.Raw, run: str, interval_seconds: float, max_series: int = 10_000) -> None:
+    def __init__(self, pod: msgspec.Raw, run: str, interval_seconds: float, max_series: int) -> None:
         self.body = b""  # the encoded snapshot in flight: what a retry sends, byte for byte
         self.given_up_snapshots = 0
-        self.dropped_series = 0
         self._pod = pod
         self._run = run
         self._interval_seconds = interval_seconds
-        self._max_series = max_series
+        self._merger = Merger(max_series)
+        self.dropped = self._merger.dropped  # by what it was: series, events, checks, stamped
         self._journal = ""
         self._sequence = 0
         self._in_flight: SnapshotRequest | None = None
-        self._pending: tuple[Family, ...] | None = None
+        self._pending: Gathered | None = None
         self._taken_unix_ns = 0
         self._goodbye = False
 
@@ -55,10 +50,14 @@ class SnapshotQueue:
         """Nothing is in flight and nothing waits."""
         return self._in_flight is None and self._pending is None and not self._goodbye
 
-    def offer(self, families: Iterable[Family], taken_unix_ns: int) -> None:
-        """Add what was sampled at `taken_unix_ns`; it merges with what is still waiting to be frozen."""
-        self._pending, dropped = merge(self._pending or (), families, self._max_series)
-        self.dropped_series += dropped
+    @property
+    def is_fresh(self) -> bool:
+        """All that was offered is frozen or settled: what is offered next is not merged with anything."""
+        return self._pending is None
+
+    def offer(self, gathered: Gathered, taken_unix_ns: int) -> None:
+        """Add what was gathered at `taken_unix_ns`; it merges with what is still waiting to be frozen."""
+        self._pending = self._merger.merge(self._pending or NOTHING, gathered)
         self._taken_unix_ns = taken_unix_ns
 
     def say_goodbye(self) -> None:
@@ -81,6 +80,7 @@ class SnapshotQueue:
         """What to send now, its bytes in `body`: the snapshot in flight again, else what has gathered, else None."""
         if self._in_flight is None and not self.is_empty:
             self._sequence += 1
+            pending = self._pending or NOTHING
             request = SnapshotRequest(
                 journal=self._journal,
                 pod=self._pod,
@@ -88,7 +88,11 @@ class SnapshotQueue:
                 sequence=self._sequence,
                 taken_unix_ns=self._taken_unix_ns,
                 interval_seconds=self._interval_seconds,
-                families=self._pending or (),
+                families=pending.families,
+                scrapes=pending.scrapes,
+                stamped=pending.stamped,
+                events=pending.events,
+                checks=pending.checks,
                 goodbye=self._goodbye,
             )
             self._pending, self._goodbye = None, False
@@ -110,6 +114,7 @@ class SnapshotQueue:
             return Outcome.TAKEN
         if answer.code in _GIVES_UP:
             self._settle()
+            self._sequence -= 1  # its name was never taken: numbers without holes tell a journal that it missed nothing
             self.given_up_snapshots += 1
             return Outcome.GIVEN_UP
         return Outcome.KEPT
@@ -121,29 +126,3 @@ class SnapshotQueue:
     def _settle(self) -> None:
         self._in_flight = None
         self.body = b""
-
-
-def merge(older: Iterable[Family], newer: Iterable[Family], max_series: int) -> tuple[tuple[Family, ...], int]:
-    """Both as one, the newer sample of a series winning, and how many series were over `max_series`: the older go first.
-
-    A family that changed its type keeps only what it is now.
-    """
-    merged: dict[str, tuple[Family, dict[_Key, Sample]]] = {}
-    room, dropped = max_series, 0
-    for family in (*newer, *older):
-        latest, known = merged.setdefault(family.name, (family, {}))
-        if family.type != latest.type:
-            continue
-        for sample in family.samples:
-            key = tuple(sorted(sample.labels.items()))
-            if key in known:
-                continue
-            if room == 0:
-                dropped += 1
-                continue
-            known[key] = sample
-            room -= 1
-    kept = (
-        msgspec.structs.replace(family, samples=tuple(known.values())) for family, known in merged.values() if known
-    )
-    return tuple(kept), dropped

@@ -5,7 +5,8 @@ Room: collector source. Never enters: paths, streams, decisions.
 
 import errno
 import os
-from dataclasses import dataclass
+
+import msgspec
 
 from collector.core.files import ReadOrder
 from towline.wire.identity import PRINT_BYTES, PRINT_WINDOW_BYTES, print_of
@@ -14,8 +15,7 @@ BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
 PAGE_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """What was found at an offset. Either data or a hole, never both; neither where the print does not match."""
 
     data: bytes | bytearray

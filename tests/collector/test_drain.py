@@ -6,27 +6,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from collector import drain as draining
-from tests.fakes.aggregator import Believed, Said, listening
+from tests.fakes.aggregator import Said
 from tests.fakes.pod import collecting
 
 LINES = b"".join(b"line %04d\n" % number for number in range(100))
 
 
-@pytest.fixture(autouse=True)
-def quiet_soon(monkeypatch):
-    monkeypatch.setattr(draining, "QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(draining, "TURN_SECONDS", 0.01)
-
-
-@pytest.fixture
-async def aggregator():
-    return Believed()
-
-
-@pytest.fixture
-async def pod(tmp_path, aggregator):
-    async with listening(aggregator) as port, collecting(tmp_path, port, clock=time.monotonic) as pod:
-        yield pod
+pytestmark = pytest.mark.usefixtures("quiet_soon")
 
 
 async def drain(pod, grace_seconds=20.0, delivered_seconds=0.0):
@@ -35,25 +21,29 @@ async def drain(pod, grace_seconds=20.0, delivered_seconds=0.0):
     return left, {entry["event"]: entry for entry in logs}
 
 
-async def test_what_is_left_is_said_per_file_and_in_sum(pod, aggregator):
-    await pod.shipper.meet_once()
+async def test_what_is_left_is_said_per_file_and_in_sum(ticking_pod, aggregator):
+    await ticking_pod.shipper.meet_once()
     aggregator.refuse = Said(503)
-    pod.write("x.log", LINES)
-    _, said = await drain(pod, grace_seconds=1.5)
+    ticking_pod.write("x.log", LINES)
+    _, said = await drain(ticking_pod, grace_seconds=1.5)
     unstored = said["bytes_left_unstored"]
-    assert (unstored["path"], unstored["size_bytes"], unstored["log_level"]) == (f"{pod.logs}/x.log", 1000, "error")
+    assert (unstored["path"], unstored["size_bytes"], unstored["log_level"]) == (
+        f"{ticking_pod.logs}/x.log",
+        1000,
+        "error",
+    )
     assert said["drain_finished"]["unstored_bytes"] == 1000
 
 
-async def test_stored_and_undelivered_is_a_warning(pod):
-    pod.write("x.log", LINES)
-    left, said = await drain(pod, delivered_seconds=0.1)
+async def test_stored_and_undelivered_is_a_warning(ticking_pod):
+    ticking_pod.write("x.log", LINES)
+    left, said = await drain(ticking_pod, delivered_seconds=0.1)
     assert (left.undelivered_bytes, said["bytes_left_undelivered"]["log_level"]) == (1000, "warning")
     assert "bytes_left_unstored" not in said
 
 
-async def test_where_nothing_is_left_nothing_is_complained_of(pod, aggregator):
-    _, said = await drain(pod)
+async def test_where_nothing_is_left_nothing_is_complained_of(ticking_pod, aggregator):
+    _, said = await drain(ticking_pod)
     assert not {"bytes_left_unstored", "bytes_left_undelivered"} & said.keys()
     assert said["drain_finished"]["unstored_bytes"] == 0
 
@@ -68,30 +58,30 @@ async def test_without_any_aggregator_what_is_there_is_said_to_be_left(tmp_path)
 
 
 @pytest.mark.parametrize("grace_seconds", [0.0, -3.0])
-async def test_without_any_grace_a_drain_ends_at_once(pod, grace_seconds):
-    await pod.shipper.meet_once()
+async def test_without_any_grace_a_drain_ends_at_once(ticking_pod, grace_seconds):
+    await ticking_pod.shipper.meet_once()
     began = time.monotonic()
-    await drain(pod, grace_seconds=grace_seconds)
+    await drain(ticking_pod, grace_seconds=grace_seconds)
     assert time.monotonic() - began < 1.0
 
 
-async def test_the_checkpoint_of_a_drain_knows_what_was_delivered(pod, aggregator):
-    pod.write("x.log", LINES)
-    await drain(pod)
+async def test_the_checkpoint_of_a_drain_knows_what_was_delivered(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
+    await drain(ticking_pod)
     aggregator.journal.deliver_all()
-    await drain(pod, delivered_seconds=5.0)
-    assert [one.delivered for one in pod.shipper.keeper.load().delivered] == [1000]
+    await drain(ticking_pod, delivered_seconds=5.0)
+    assert [one.delivered for one in ticking_pod.shipper.keeper.load().delivered] == [1000]
 
 
-async def test_a_drain_with_an_app_that_never_stops_writing_ends_with_its_grace(pod, monkeypatch):
-    round_ = pod.shipper.round
+async def test_a_drain_with_an_app_that_never_stops_writing_ends_with_its_grace(ticking_pod, monkeypatch):
+    round_ = ticking_pod.shipper.round
 
     async def and_write(**more):
-        pod.write("x.log", b"and on\n")
+        ticking_pod.write("x.log", b"and on\n")
         return await round_(**more)
 
-    monkeypatch.setattr(pod.shipper, "round", and_write)
+    monkeypatch.setattr(ticking_pod.shipper, "round", and_write)
     began = time.monotonic()
-    left, _ = await drain(pod, grace_seconds=1.6)
+    left, _ = await drain(ticking_pod, grace_seconds=1.6)
     assert time.monotonic() - began < 3.0
     assert sum(left.unstored_bytes.values()) < 100

@@ -93,8 +93,14 @@ def test_lines_of_another_form_are_passed_over(line):
 
 
 @given(st.text())
-def test_any_text_is_read_without_error(text):
-    parse_podinfo(f'a="{text}"')
+def test_any_text_in_one_line_leaves_the_next_as_it_is(text):
+    assert parse_podinfo(f'a="{text}"\ngood="1"')["good"] == "1"
+
+
+@given(st.text())
+def test_any_value_comes_back_as_it_was_before_it_was_quoted(value):
+    quoted = "".join(char if char.isprintable() and char not in '"\\' else f"\\U{ord(char):08x}" for char in value)
+    assert parse_podinfo(f'a="{quoted}"') == {"a": value}
 
 
 @pytest.mark.parametrize("escape", ["\\ud800", "\\U00110000", "\\Uffffffff"])

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from aggregator.core.exposition import Exposition
+from aggregator.core.exposition import Exposition, Terms
+from aggregator.core.opening import OpenLimits, open_snapshot
 from aggregator.forwarder.state import LaneState, SinkState
 from aggregator.journal import Share
 from aggregator.journal.words import Counters
@@ -43,14 +44,16 @@ def shown(page):
 
 @pytest.fixture
 def everything(tmp_path):
-    """A collector that samples and has counted something under every label."""
-    return collecting(tmp_path, 9, metrics={"interval_seconds": 15})
+    """A collector that does all it can, and has counted something under every label."""
+    return collecting(tmp_path, 9, metrics={"interval_seconds": 15, "dogstatsd": {"listen": ""}})
 
 
 async def test_the_guide_lists_every_metric_of_the_collector_and_nothing_else(everything):
     async with everything as pod:
         pod.progress.requests["answered"] = pod.custody.counters["answers_200"] = 1
         pod.watcher._files._refusals.note("/x", "permission")
+        pod.app._scrape.scrapes["up"] = pod.app._sampling.queue.dropped["series"] = 1
+        pod.app._dogstatsd.table.refused["malformed"] = 1
         found = shown(pod.app._own_metrics.page())
     expected = listed("collector_")
     assert {name: (kind, set(labels)) for name, (kind, labels) in expected.items()} == found
@@ -69,12 +72,12 @@ async def test_the_guide_lists_every_metric_of_the_aggregator_and_nothing_else(t
     own = shown(OwnPage(registry).page())
     await journal.close()
 
-    exposition = Exposition(60.0, 1)
+    exposition = Exposition(Terms())
     sampled = Family(name="g", type="gauge", help="", samples=(Sample({"a": "1"}, 1.0), Sample({"a": "2"}, 1.0)))
     said = SnapshotRequest(
         journal="j", pod=b"", run="r", sequence=1, taken_unix_ns=1, interval_seconds=1.0, families=(sampled,)
     )
-    exposition.push(pod(), said, 0.0, 10**9)
+    exposition.push(open_snapshot(pod(), said, OpenLimits(max_series=1)), 0.0, 10**9)
     own |= {name: value for name, value in shown(b"".join(exposition.render())).items() if name != "g"}
     expected = listed("aggregator_") | listed("towline_")
     assert {name: (kind, set(labels)) for name, (kind, labels) in expected.items()} == own

@@ -4,19 +4,15 @@ import os
 
 import pytest
 
+from collector.core.gathered import Gathered
 from collector.core.snapshot import SnapshotQueue
-from tests.fakes.aggregator import CUT, Believed, Said, listening
+from tests.fakes.aggregator import CUT, Said, listening
 from tests.fakes.dict_journal import DictJournal
 from tests.fakes.pod import RAW_POD, collecting
 from towline.wire.block import BlocksAnswer, FrameAnswer
 from towline.wire.snapshot import Family, Sample, SnapshotAnswer
 
 LINES = b"".join(b"line %04d\n" % number for number in range(100))
-
-
-@pytest.fixture
-async def aggregator():
-    return Believed()
 
 
 @pytest.fixture
@@ -228,21 +224,21 @@ async def test_partial_lines_are_counted_when_they_ship(pod):
 
 async def test_snapshots_that_were_taken_are_sent(pod, aggregator):
     aggregator.script = [Said(body=SnapshotAnswer(journal="J1", code=200, sequence=1))]
-    await pod.app._sampling._sample()
+    await pod.app._sampling._gather(5.0)
     assert await pod.app._sampling._send() is None
     assert (value(pod, "snapshots_sent"), value(pod, "snapshots_given_up")) == (1, 0)
 
 
 async def test_snapshots_that_were_refused_for_good_are_given_up(pod, aggregator):
     aggregator.script = [Said(400, SnapshotAnswer(journal="J1", code=400))]
-    await pod.app._sampling._sample()
+    await pod.app._sampling._gather(5.0)
     await pod.app._sampling._send()
     assert (value(pod, "snapshots_sent"), value(pod, "snapshots_given_up")) == (0, 1)
 
 
 async def test_snapshot_requests_that_came_to_nothing_are_failures(pod, aggregator):
     aggregator.script = [Said(503)]
-    await pod.app._sampling._sample()
+    await pod.app._sampling._gather(5.0)
     assert await pod.app._sampling._send() is not None
     assert value(pod, "snapshot_failures") == 1
 
@@ -250,14 +246,14 @@ async def test_snapshot_requests_that_came_to_nothing_are_failures(pod, aggregat
 async def test_series_above_the_limit_of_a_snapshot_are_dropped(pod):
     queue = pod.app._sampling.queue = SnapshotQueue(RAW_POD, "r", 15.0, max_series=2)
     samples = tuple(Sample({"n": str(number)}, 1.0) for number in range(5))
-    queue.offer([Family(name="g", type="gauge", help="", samples=samples)], 1)
-    assert value(pod, "dropped_series") == 3
+    queue.offer(Gathered(families=(Family(name="g", type="gauge", help="", samples=samples),)), 1)
+    assert value(pod, "snapshot_dropped", "series") == 3
 
 
-def test_every_reading_is_provoked_by_a_test_of_this_file():
+def test_every_reading_is_provoked_by_a_test():
     from pathlib import Path
 
-    source = Path(__file__).read_text()
+    source = "".join(file.read_text() for file in Path(__file__).parent.glob("test_readings*.py"))
     readings = Path(__file__).parents[2] / "collector" / "readings.py"
     names = {word.split('"')[0] for word in readings.read_text().split('"collector_')[1:]}
     assert [name for name in sorted(names) if f'"{name}"' not in source and f'collector_{name}"' not in source] == []

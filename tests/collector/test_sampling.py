@@ -5,10 +5,12 @@ import time
 
 import pytest
 
+from collector.core.gathered import Gathered
+from collector.sampling import Sources
 from tests.fakes.aggregator import HANG, Said, Scripted, listening
 from tests.fakes.pod import collecting
 from towline.wire.codec import decode_request
-from towline.wire.snapshot import SnapshotAnswer, SnapshotRequest
+from towline.wire.snapshot import Event, SnapshotAnswer, SnapshotRequest
 
 
 def takes(_request, body):
@@ -60,7 +62,7 @@ async def test_a_snapshot_goes_every_interval_and_the_last_one_says_goodbye(samp
 async def test_a_snapshot_that_was_not_answered_goes_again_byte_for_byte(sampling, aggregator):
     aggregator.script = [Said(503), Said(500), takes]
     for _ in range(3):
-        await sampling._sample()
+        await sampling._gather(5.0)
         await sampling._send()
     bodies = [body for _, _, _, body in aggregator.requests]
     assert len(set(bodies)) == 1
@@ -69,7 +71,7 @@ async def test_a_snapshot_that_was_not_answered_goes_again_byte_for_byte(samplin
 
 async def test_before_a_journal_is_known_nothing_is_sent_and_the_goodbye_waits_for_nobody(sampling, aggregator):
     sampling._journal = lambda: ""
-    await sampling._sample()
+    await sampling._gather(5.0)
     assert await sampling._send() > 0
     assert await run(sampling, lambda: True) < 3.0
     assert aggregator.requests == []
@@ -77,7 +79,7 @@ async def test_before_a_journal_is_known_nothing_is_sent_and_the_goodbye_waits_f
 
 async def test_a_snapshot_for_a_journal_that_was_left_waits_until_the_new_one_is_believed_in(sampling, aggregator):
     aggregator.script = [Said(421, SnapshotAnswer(journal="J2", code=421)), takes]
-    await sampling._sample()
+    await sampling._gather(5.0)
     delay = await sampling._send()
     assert (delay > 0, sampling.sent_snapshots) == (True, 0)
     sampling._journal = lambda: "J2"
@@ -106,11 +108,24 @@ async def test_labels_that_change_while_the_pod_runs_are_in_the_next_snapshot(sa
 
     from towline.wire.identity import Pod
 
-    await sampling._sample()
+    await sampling._gather(5.0)
     await sampling._send()
     (tmp_path / "podinfo").mkdir()
     (tmp_path / "podinfo" / "labels").write_text('app="web"\n')
-    await sampling._sample()
+    await sampling._gather(5.0)
     await sampling._send()
     labels = [dict(msgspec.msgpack.decode(one.pod, type=Pod).labels) for one in sent(aggregator)]
     assert labels == [{}, {"app": "web"}]
+
+
+async def test_who_hands_over_is_heard_out_and_who_asks_others_is_cut_short(sampling):
+    async def slow(_now, _fresh):
+        await asyncio.sleep(0.05)
+        return Gathered(events=(Event(title="late", text="", unix_seconds=1),))
+
+    async def hung(_now, _fresh):
+        await asyncio.sleep(30)
+
+    sampling._sources = Sources([slow], asking=[hung])
+    await sampling._gather(0.01)
+    assert [event.title for event in sampling.queue.take().events] == ["late"]

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from msgspec.structs import replace
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -44,12 +44,13 @@ def wait_until(predicate: Callable[[], Any], timeout_seconds: float, what: str =
     return result
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     while True:
         port = random.SystemRandom().randrange(FIRST_PORT, LAST_PORT)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(type=kind) as probe, contextlib.suppress(OSError):
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
 

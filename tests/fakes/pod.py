@@ -103,6 +103,7 @@ class Collecting:
 
     async def close(self):
         self.link.close()
+        self.app._scrape.close()
         if self.app._sampling is not None:
             self.app._sampling.link.close()
         await self.watcher.close()

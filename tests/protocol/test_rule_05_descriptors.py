@@ -3,15 +3,10 @@
 import pytest
 
 from collector.config import CollectorConfig
-from tests.fakes.aggregator import Believed, Said, listening
+from tests.fakes.aggregator import Said, listening
 from tests.fakes.pod import collecting
 from towline.plumbing.config_file import load_config
 from towline.plumbing.errors import ConfigError
-
-
-@pytest.fixture
-async def aggregator():
-    return Believed()
 
 
 @pytest.fixture

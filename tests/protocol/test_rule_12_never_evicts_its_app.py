@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.aggregator import Believed, Said, listening
+from tests.fakes.aggregator import Said, listening
 from tests.fakes.pod import collecting
 
 KIB = 1024
-
-
-@pytest.fixture
-async def aggregator():
-    return Believed()
 
 
 @pytest.fixture

@@ -13,21 +13,7 @@ from towline.wire.block import BlocksAnswer
 LINES = b"".join(b"line %04d\n" % number for number in range(100))
 
 
-@pytest.fixture(autouse=True)
-def quiet_soon(monkeypatch):
-    monkeypatch.setattr(draining, "QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(draining, "TURN_SECONDS", 0.01)
-
-
-@pytest.fixture
-async def aggregator():
-    return Believed()
-
-
-@pytest.fixture
-async def pod(tmp_path, aggregator):
-    async with listening(aggregator) as port, collecting(tmp_path, port, clock=time.monotonic) as pod:
-        yield pod
+pytestmark = pytest.mark.usefixtures("quiet_soon")
 
 
 async def drain(pod, grace_seconds=20.0, delivered_seconds=0.0):
@@ -40,41 +26,41 @@ async def ship(pod, rounds=4):
         await pod.shipper.round(draining=True)
 
 
-async def test_rule_14_the_final_scan_finds_what_nobody_announced(pod, aggregator):
-    await ship(pod)
-    pod.write("late.log", LINES)
-    assert (await drain(pod)).unstored_bytes == {}
+async def test_rule_14_the_final_scan_finds_what_nobody_announced(ticking_pod, aggregator):
+    await ship(ticking_pod)
+    ticking_pod.write("late.log", LINES)
+    assert (await drain(ticking_pod)).unstored_bytes == {}
     assert aggregator.text() == LINES
 
 
-async def test_rule_14_a_collector_that_never_met_a_journal_meets_it_in_its_drain(pod, aggregator):
-    pod.write("x.log", LINES)
-    await drain(pod)
+async def test_rule_14_a_collector_that_never_met_a_journal_meets_it_in_its_drain(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
+    await drain(ticking_pod)
     assert aggregator.text() == LINES
 
 
-async def test_rule_14_a_partial_line_ships_at_once(pod, aggregator):
-    pod.write("x.log", b"one\nhalf a li")
-    await drain(pod)
+async def test_rule_14_a_partial_line_ships_at_once(ticking_pod, aggregator):
+    ticking_pod.write("x.log", b"one\nhalf a li")
+    await drain(ticking_pod)
     assert aggregator.text() == b"one\nhalf a li"
 
 
-async def test_rule_14_back_off_is_cut_short(pod, aggregator):
-    await ship(pod)
-    pod.write("x.log", LINES)
-    pod.shipper.pace.failed(pod.clock(), 3600.0)
+async def test_rule_14_back_off_is_cut_short(ticking_pod, aggregator):
+    await ship(ticking_pod)
+    ticking_pod.write("x.log", LINES)
+    ticking_pod.shipper.pace.failed(ticking_pod.clock(), 3600.0)
     began = time.monotonic()
-    await drain(pod)
+    await drain(ticking_pod)
     assert (aggregator.text(), time.monotonic() - began < 10) == (LINES, True)
 
 
-async def test_rule_14_what_an_answer_told_us_to_wait_is_waited(pod, aggregator):
-    await ship(pod)
+async def test_rule_14_what_an_answer_told_us_to_wait_is_waited(ticking_pod, aggregator):
+    await ship(ticking_pod)
     aggregator.refuse = Said(503, headers={"Retry-After": "1"})
-    pod.write("x.log", LINES)
-    with (pod.logs / "noise.txt").open("wb", buffering=0) as noise:
+    ticking_pod.write("x.log", LINES)
+    with (ticking_pod.logs / "noise.txt").open("wb", buffering=0) as noise:
         async with asyncio.TaskGroup() as group:
-            leaving = group.create_task(drain(pod, grace_seconds=2.5))
+            leaving = group.create_task(drain(ticking_pod, grace_seconds=2.5))
             while not leaving.done():
                 noise.write(b".")  # an app that writes without pause does not make us ask without pause
                 await asyncio.wait([leaving], timeout=0.01)
@@ -82,53 +68,53 @@ async def test_rule_14_what_an_answer_told_us_to_wait_is_waited(pod, aggregator)
     assert len(refused) < 15
 
 
-async def test_rule_14_delivered_is_waited_for_but_not_longer_than_said(pod, aggregator):
-    pod.write("x.log", LINES)
+async def test_rule_14_delivered_is_waited_for_but_not_longer_than_said(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
     began = time.monotonic()
-    left = await drain(pod, delivered_seconds=0.5)
+    left = await drain(ticking_pod, delivered_seconds=0.5)
     assert (left.unstored_bytes, left.undelivered_bytes) == ({}, len(LINES))
     assert 0.5 <= time.monotonic() - began < 10
 
 
-async def test_rule_14_a_drain_ends_when_everything_is_delivered(pod, aggregator):
-    pod.write("x.log", LINES)
-    await ship(pod)
+async def test_rule_14_a_drain_ends_when_everything_is_delivered(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
+    await ship(ticking_pod)
     aggregator.journal.deliver_all()
     began = time.monotonic()
-    left = await drain(pod, delivered_seconds=15.0)
+    left = await drain(ticking_pod, delivered_seconds=15.0)
     assert (left.undelivered_bytes, time.monotonic() - began < 10) == (0, True)
 
 
-async def test_rule_14_what_is_written_while_delivery_is_waited_for_is_stored_too(pod, aggregator):
-    pod.write("x.log", LINES)
+async def test_rule_14_what_is_written_while_delivery_is_waited_for_is_stored_too(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
     delivered = draining._until_delivered
 
     async def and_write(shipper, deadline):
-        pod.write("x.log", b"the last word\n")
+        ticking_pod.write("x.log", b"the last word\n")
         await delivered(shipper, deadline)
 
     draining._until_delivered = and_write
     try:
-        left = await drain(pod, delivered_seconds=0.5)
+        left = await drain(ticking_pod, delivered_seconds=0.5)
     finally:
         draining._until_delivered = delivered
     assert (left.unstored_bytes, aggregator.text()) == ({}, LINES + b"the last word\n")
 
 
-async def test_rule_14_the_last_request_says_goodbye(pod, aggregator):
-    pod.write("x.log", LINES)
-    await drain(pod)
+async def test_rule_14_the_last_request_says_goodbye(ticking_pod, aggregator):
+    ticking_pod.write("x.log", LINES)
+    await drain(ticking_pod)
     assert [request.goodbye for request in aggregator.blocks()][-1]
     assert not any(request.goodbye for request in aggregator.blocks()[:-1])
 
 
-async def test_rule_14_bytes_that_are_not_stored_are_said_per_file(pod, aggregator):
-    await ship(pod)
+async def test_rule_14_bytes_that_are_not_stored_are_said_per_file(ticking_pod, aggregator):
+    await ship(ticking_pod)
     aggregator.refuse = Said(503)
-    pod.write("a.log", LINES)
-    pod.write("b.log", b"one\n")
-    left = await drain(pod, grace_seconds=1.6)
-    assert left.unstored_bytes == {f"{pod.logs}/a.log": len(LINES), f"{pod.logs}/b.log": 4}
+    ticking_pod.write("a.log", LINES)
+    ticking_pod.write("b.log", b"one\n")
+    left = await drain(ticking_pod, grace_seconds=1.6)
+    assert left.unstored_bytes == {f"{ticking_pod.logs}/a.log": len(LINES), f"{ticking_pod.logs}/b.log": 4}
 
 
 @pytest.mark.parametrize("how", [HANG, Said(cut=True)])
@@ -160,12 +146,12 @@ async def test_rule_14_a_leaving_peer_is_given_up_at_once(tmp_path):
         assert (left.unstored_bytes, second.text()) == ({}, LINES)
 
 
-async def test_rule_14_a_drain_never_takes_longer_than_its_grace(pod, aggregator):
-    await ship(pod)
-    pod.write("x.log", LINES)
+async def test_rule_14_a_drain_never_takes_longer_than_its_grace(ticking_pod, aggregator):
+    await ship(ticking_pod)
+    ticking_pod.write("x.log", LINES)
     aggregator.script = [HANG]
     began = time.monotonic()
-    left = await drain(pod, grace_seconds=1.5)
+    left = await drain(ticking_pod, grace_seconds=1.5)
     assert time.monotonic() - began < 3.0
     assert list(left.unstored_bytes.values()) == [len(LINES)]
 
@@ -204,8 +190,8 @@ async def test_rule_14_start_and_readiness_never_depend_on_the_aggregator(tmp_pa
         assert b"waiting for no_answer" in pod.app._readyz().body
 
 
-async def test_rule_14_liveness_is_the_loops_own_progress(pod):
-    pod.progress.turned_at = pod.clock() - 41.0
-    assert pod.app._healthz().status == 503
-    await pod.shipper.meet_once()
-    assert pod.app._healthz().status == 200
+async def test_rule_14_liveness_is_the_loops_own_progress(ticking_pod):
+    ticking_pod.progress.turned_at = ticking_pod.clock() - 41.0
+    assert ticking_pod.app._healthz().status == 503
+    await ticking_pod.shipper.meet_once()
+    assert ticking_pod.app._healthz().status == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from collector.core.gathered import Gathered
 from collector.core.snapshot import SnapshotQueue
 from tests.aggregator.journal.world import open_journal, pod
 from tests.aggregator.serving import raw, serving
@@ -15,7 +16,7 @@ def gauge(value):
 
 
 def queue(journal="J1"):
-    made = SnapshotQueue(RAW_POD, run="r", interval_seconds=15.0)
+    made = SnapshotQueue(RAW_POD, run="r", interval_seconds=15.0, max_series=100)
     made.join(journal)
     return made
 
@@ -46,10 +47,10 @@ async def test_rule_16_a_snapshot_is_named_by_pod_run_and_sequence_and_taken_onc
 
 def test_rule_16_a_sent_snapshot_is_frozen_and_retried_byte_for_byte():
     made = queue()
-    made.offer([gauge(1)], 5)
+    made.offer(Gathered(families=(gauge(1),)), 5)
     made.take()
     sent = made.body
-    made.offer([gauge(2)], 6)
+    made.offer(Gathered(families=(gauge(2),)), 6)
     made.answered(SnapshotAnswer(journal="J1", code=503))
     made.take()
     assert made.body == sent
@@ -57,10 +58,10 @@ def test_rule_16_a_sent_snapshot_is_frozen_and_retried_byte_for_byte():
 
 def test_rule_16_merging_happens_only_in_the_next():
     made = queue()
-    made.offer([gauge(1)], 5)
+    made.offer(Gathered(families=(gauge(1),)), 5)
     made.take()
-    made.offer([gauge(2)], 6)
-    made.offer([gauge(3)], 7)
+    made.offer(Gathered(families=(gauge(2),)), 6)
+    made.offer(Gathered(families=(gauge(3),)), 7)
     made.answered(SnapshotAnswer(journal="J1", code=200, sequence=1))
     following = made.take()
     assert (following.sequence, following.families) == (2, (gauge(3),))
@@ -68,7 +69,7 @@ def test_rule_16_merging_happens_only_in_the_next():
 
 def test_rule_16_a_snapshot_that_another_journal_is_to_get_keeps_its_name_and_samples():
     made = queue()
-    made.offer([gauge(1)], 5)
+    made.offer(Gathered(families=(gauge(1),)), 5)
     before = made.take()
     made.answered(SnapshotAnswer(journal="J2", code=421))
     after = decode_request(made.body, SnapshotRequest)

@@ -1,0 +1,96 @@
+"""What one source has to say in a snapshot, and how what several said, one after another, becomes one.
+
+Room: collector core. Never enters: clocks, sockets, sequences (core/snapshot.py). The rules are in docs/design/metrics.md.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from towline.wire.snapshot import Distribution, Event, Family, Sample, Scrape, ServiceCheck, Stamped
+
+MAX_KEPT = 1000  # events and checks, of each; beyond, the oldest go
+MAX_STAMPED = 20_000
+
+_Key = tuple[tuple[str, str], ...]
+_Series = TypeVar("_Series", Sample, Distribution)
+_Said = TypeVar("_Said", Event, ServiceCheck, Stamped)
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """A source's part of a snapshot."""
+
+    families: tuple[Family, ...] = ()
+    scrapes: tuple[Scrape, ...] = ()
+    stamped: tuple[Stamped, ...] = ()
+    events: tuple[Event, ...] = ()
+    checks: tuple[ServiceCheck, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.families or self.scrapes or self.stamped or self.events or self.checks)
+
+
+NOTHING = Gathered()
+
+
+@dataclass(slots=True)
+class Merger:
+    """Merges what gathers until a snapshot is frozen. `dropped`: what there was no room for, by what it was."""
+
+    max_series: int
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def merge(self, older: Gathered, newer: Gathered) -> Gathered:
+        """Both as one: of a series and of an endpoint the newer says everything, what happened is kept in order."""
+        return Gathered(
+            families=self._families(older.families, newer.families),
+            scrapes=_by_endpoint((*older.scrapes, *newer.scrapes)),
+            stamped=self._newest("stamped", older.stamped + newer.stamped, MAX_STAMPED),
+            events=self._newest("events", older.events + newer.events, MAX_KEPT),
+            checks=self._newest("checks", older.checks + newer.checks, MAX_KEPT),
+        )
+
+    def _families(self, older: Sequence[Family], newer: Sequence[Family]) -> tuple[Family, ...]:
+        """A family that changed its type keeps only what it is now."""
+        merged: dict[tuple[str, str], tuple[Family, dict[_Key, Sample], dict[_Key, Distribution]]] = {}
+        room = self.max_series
+        for family in (*newer, *older):
+            latest, samples, distributions = merged.setdefault((family.source, family.name), (family, {}, {}))
+            if family.type != latest.type:
+                continue
+            room = self._add(samples, family.samples, room)
+            room = self._add(distributions, family.distributions, room)
+        return tuple(
+            msgspec.structs.replace(family, samples=tuple(samples.values()), distributions=tuple(spreads.values()))
+            for family, samples, spreads in merged.values()
+            if samples or spreads
+        )
+
+    def _add(self, known: dict[_Key, _Series], more: Iterable[_Series], room: int) -> int:
+        for series in more:
+            key = _key(series.labels)
+            if key in known:
+                continue
+            if room == 0:
+                self.dropped["series"] += 1
+                continue
+            known[key] = series
+            room -= 1
+        return room
+
+    def _newest(self, kind: str, together: tuple[_Said, ...], limit: int) -> tuple[_Said, ...]:
+        if len(together) > limit:
+            self.dropped[kind] += len(together) - limit
+        return together[-limit:]
+
+
+def _key(labels: Mapping[str, str]) -> _Key:
+    return tuple(sorted(labels.items()))
+
+
+def _by_endpoint(scrapes: Iterable[Scrape]) -> tuple[Scrape, ...]:
+    return tuple({_key(scrape.labels): scrape for scrape in scrapes}.values())

@@ -1,0 +1,153 @@
+"""One series of each kind that DogStatsD knows: what a value does to it, and what is read from it.
+
+Room: collector core. Never enters: names, lines (core/statsd_parse.py), clocks.
+
+All kinds share: `add(value, weight)`, the hot path, which takes in one value or raises ValueError and changes nothing; `updated`, which it sets and
+whoever reads resets; `updated_at`, that reader's note.
+"""
+
+import math
+from collections.abc import Mapping
+
+from collector.core.sketch import Budget, Sketch
+from collector.core.statsd_parse import Kind, MalformedError
+from towline.wire.snapshot import Distribution, Sample
+
+_INF = math.inf
+
+
+class Budgets:
+    """What bounds the memory of all series together."""
+
+    def __init__(self, max_series: int) -> None:
+        self.series = Budget(max_series)
+        self.text_bytes = Budget(max_series * 400)
+        self.buckets = Budget(max_series * 100)
+        self.set_values = Budget(max_series * 10)
+
+
+class Counter:
+    """Counts since the run began. What an app takes back has no place in a counter that only grows: it is kept apart, until it is read."""
+
+    __slots__ = ("labels", "taken_back", "total", "updated", "updated_at")
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self.labels, self.updated, self.updated_at = labels, False, -_INF
+        self.total = 0.0
+        self.taken_back = 0.0
+
+    def add(self, value: bytes, weight: float) -> None:
+        amount = float(value) * weight
+        total = self.total + amount
+        if amount >= 0.0 and total < _INF:
+            self.total = total
+        elif amount < 0.0 and self.taken_back + amount > -_INF:
+            self.taken_back += amount
+        else:
+            raise MalformedError("not_finite")
+        self.updated = True
+
+    def read(self) -> Sample:
+        return Sample(self.labels, self.total)
+
+    def read_taken_back(self) -> float:
+        """What was taken back since this was last asked: 0 or less."""
+        amount, self.taken_back = self.taken_back, 0.0
+        return amount
+
+
+class Gauge:
+    """The last value."""
+
+    __slots__ = ("labels", "updated", "updated_at", "value")
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        self.labels, self.updated, self.updated_at = labels, False, -_INF
+        self.value = 0.0
+
+    def add(self, value: bytes, weight: float) -> None:  # noqa: ARG002 - a gauge has no weight, but all kinds are called alike
+        number = float(value)
+        if not -_INF < number < _INF:
+            raise MalformedError("not_finite")
+        self.value = number
+        self.updated = True
+
+    def read(self) -> Sample:
+        return Sample(self.labels, self.value)
+
+
+class UniqueSet:
+    """How many different values came since the last snapshot was frozen; of each only a hash is kept."""
+
+    __slots__ = ("_budget", "_gathered", "_most", "_new", "labels", "updated", "updated_at")
+
+    def __init__(self, labels: dict[str, str], budget: Budget, most: int) -> None:
+        self.labels, self.updated, self.updated_at = labels, False, -_INF
+        self._budget, self._most = budget, most
+        self._gathered: set[int] = set()
+        self._new: set[int] = set()
+
+    def add(self, value: bytes, weight: float) -> None:  # noqa: ARG002 - a set has no weight, but all kinds are called alike
+        self.updated = True
+        mark = hash(value)
+        if mark in self._new:
+            return
+        if len(self._new) >= self._most or not self._budget.take(1):
+            raise MalformedError("set_limit")
+        self._new.add(mark)
+
+    def read(self, *, fresh: bool) -> Sample:
+        """`fresh`: what was read last was frozen, so it is over; else it is united with what came since."""
+        held = len(self._gathered) + len(self._new)
+        self._gathered = self._new if fresh else self._gathered | self._new
+        self._new = set()
+        self._budget.left += held - len(self._gathered)
+        return Sample(self.labels, float(len(self._gathered)))
+
+    def forget(self) -> None:
+        """Give back what is held: the series ends."""
+        self.read(fresh=True)
+        self.read(fresh=True)
+
+
+class Spread:
+    """A distribution since the run began."""
+
+    __slots__ = ("_budget", "labels", "sketch", "updated", "updated_at")
+
+    def __init__(self, labels: dict[str, str], budget: Budget) -> None:
+        self.labels, self.updated, self.updated_at = labels, False, -_INF
+        self._budget = budget
+        self.sketch = Sketch()
+
+    def add(self, value: bytes, weight: float) -> None:
+        if not self.sketch.add(float(value), weight, self._budget):
+            raise MalformedError("not_finite")
+        self.updated = True
+
+    def read(self) -> Distribution:
+        return self.sketch.read(self.labels)
+
+
+AnySeries = Counter | Gauge | UniqueSet | Spread
+
+SHAPES: Mapping[Kind, type[AnySeries]] = {
+    "counter": Counter,
+    "gauge": Gauge,
+    "set": UniqueSet,
+    "histogram": Spread,
+    "timing": Spread,
+    "distribution": Spread,
+}
+MAX_SET_VALUES = 10_000
+
+
+def begin(kind: Kind, labels: dict[str, str], budgets: Budgets) -> AnySeries:
+    """A new series of a kind."""
+    if kind == "counter":
+        return Counter(labels)
+    if kind == "gauge":
+        return Gauge(labels)
+    if kind == "set":
+        return UniqueSet(labels, budgets.set_values, MAX_SET_VALUES)
+    return Spread(labels, budgets.buckets)

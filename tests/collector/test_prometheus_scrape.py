@@ -1,0 +1,175 @@
+"""Endpoints as apps serve them, and as they should not, each on a socket of its own."""
+
+import asyncio
+import contextlib
+
+import prometheus_client
+import pytest
+
+from collector.sources.prometheus_scrape import PrometheusScrape
+from collector.sources.scrape_options import ScrapeConfig
+from towline.wire.codec import open_body
+from towline.wire.identity import Pod
+
+TEXT = b"# TYPE jobs_total counter\njobs_total 3\n"
+
+
+def answer(body, *, status="200 OK", headers="content-type: text/plain; version=0.0.4"):
+    return b"HTTP/1.1 %b\r\n%b\r\ncontent-length: %d\r\n\r\n%b" % (status.encode(), headers.encode(), len(body), body)
+
+
+@contextlib.asynccontextmanager
+async def endpoint(*said, hold=False, endless=b""):
+    """An endpoint that says these bytes to each request in turn; then it hangs, talks for ever, or hangs up."""
+    asked, left, serving = [], list(said), {}
+
+    async def serve(reader, writer):
+        serving[asyncio.current_task()] = writer
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while left or hold or endless:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(left.pop(0) if left else b"")
+                while endless:
+                    writer.write(endless)
+                    await writer.drain()
+                await writer.drain()
+                if not left and hold:
+                    await asyncio.sleep(30)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], asked
+    finally:
+        server.close()
+        for task, writer in serving.items():
+            task.cancel()
+            writer.transport.abort()
+        if serving:
+            await asyncio.wait(serving)
+            for writer in serving.values():
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+
+def scrape_of(port, annotations=None, path="/metrics", **options):
+    configs = [ScrapeConfig(url=f"http://127.0.0.1:{port}{path}", **options)] if port else []
+    who = Pod(
+        namespace="n",
+        name="p",
+        uid="u",
+        ip="10.0.0.9",
+        workload="web",
+        annotations={} if annotations is None else annotations,
+    )
+    return PrometheusScrape(configs, lambda: who)
+
+
+async def once(port, **options):
+    source = scrape_of(port, **options)
+    try:
+        (found,) = (await source.gather(0, True)).scrapes
+    finally:
+        source.close()
+    return found, dict(source.scrapes)
+
+
+async def test_the_text_travels_compressed_and_unread():
+    async with endpoint(answer(TEXT)) as (port, asked):
+        found, outcomes = await once(port, job="cart", labels={"team": "a"})
+    assert open_body(found.codec, found.body, found.length) == TEXT
+    assert found.labels == {"job": "cart", "instance": f"10.0.0.9:{port}", "team": "a"}
+    assert (found.up, found.content_type, outcomes) == (True, "text/plain; version=0.0.4", {"up": 1})
+    assert b"application/openmetrics-text" in asked[0]
+    assert b"x-prometheus-scrape-timeout-seconds: 5" in asked[0].lower()
+
+
+async def test_the_connection_is_kept_from_scrape_to_scrape_and_made_anew_where_it_ended():
+    async with endpoint(answer(TEXT), answer(TEXT)) as (port, asked):
+        source = scrape_of(port)
+        ups = [(await source.gather(0, True)).scrapes[0].up for _ in range(3)]
+        source.close()
+    assert (ups, len(asked)) == ([True, True, False], 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (answer(b"", status="404 Not Found"), "status_404"),
+        (answer(b"", status="302 Found", headers="location: http://10.0.0.1/"), "status_302"),
+        (answer(b"<html>", headers="content-type: text/html"), "not_text"),
+        (answer(b"\x1f\x8b", headers="content-type: text/plain\r\ncontent-encoding: gzip"), "not_text"),
+        (answer(b"a 1\n" * 11), "too_many_series"),
+        (answer(b"a 1\n" * 300), "too_large"),
+        (b"SSH-2.0-OpenSSH\r\n", "no_answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc", "no_answer"),
+    ],
+)
+async def test_what_is_no_exposition_is_down_with_its_reason(said, error):
+    async with endpoint(said) as (port, _):
+        found, outcomes = await once(port, max_bytes=1000, max_series=10)
+    assert (found.up, found.error, found.body, outcomes) == (False, error, b"", {error: 1})
+
+
+async def test_comments_are_no_series():
+    async with endpoint(answer(b"# HELP a b\n" * 20 + b"a 1\n" * 10)) as (port, _):
+        found, _ = await once(port, max_series=10)
+    assert found.up
+
+
+async def test_nobody_there_is_refused():
+    async with endpoint() as (port, _):
+        pass
+    assert (await once(port))[0].error == "refused"
+
+
+async def test_one_that_hangs_costs_its_own_timeout_and_no_neighbour():
+    async with endpoint(hold=True) as (hung, _), endpoint(answer(TEXT)) as (well, _):
+        configs = [ScrapeConfig(url=f"http://127.0.0.1:{port}/metrics", timeout_seconds=0.2) for port in (hung, well)]
+        source = PrometheusScrape(configs, lambda: Pod(namespace="n", name="p", uid="u"))
+        found = (await source.gather(0, True)).scrapes
+        source.close()
+    assert [it.error for it in found] == ["timed_out", ""]
+
+
+async def test_an_endless_answer_is_cut_off_at_the_limit():
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n"
+    async with endpoint(head, endless=b"a 1\n" * 1000) as (port, _):
+        found, _ = await once(port, max_bytes=100_000)
+    assert found.error == "too_large"
+
+
+async def test_annotations_are_followed_as_they_come_and_go():
+    annotations = {}
+    async with endpoint(answer(TEXT)) as (port, asked):
+        source = scrape_of(0, annotations)
+        before = (await source.gather(0, True)).scrapes
+        annotations.update(
+            {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/m?a=b"}
+        )
+        during = (await source.gather(0, True)).scrapes
+        annotations.clear()
+        after = (await source.gather(0, True)).scrapes
+    assert ([it.up for it in during], before, after) == ([True], (), ())
+    assert asked[0].startswith(b"GET /m?a=b HTTP/1.1\r\n")
+
+
+async def test_an_app_that_uses_the_official_client_is_scraped_in_openmetrics():
+    registry = prometheus_client.CollectorRegistry()
+    prometheus_client.Counter("jobs", "Jobs.", registry=registry).inc(3, exemplar={"trace_id": "t1"})
+    server, thread = prometheus_client.start_http_server(0, "127.0.0.1", registry=registry)
+    try:
+        found, _ = await once(server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    text = open_body(found.codec, found.body, found.length)
+    assert found.content_type.startswith("application/openmetrics-text")
+    assert b'jobs_total 3.0 # {trace_id="t1"}' in text
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/metrics", "http://169.254.169.254/", "ftp://127.0.0.1/", "nonsense"])
+def test_only_the_pods_own_addresses_may_be_configured(url):
+    with pytest.raises(ValueError, match=r"^url: "):
+        ScrapeConfig(url=url)
