@@ -4,6 +4,7 @@ Room: aggregator, HTTP. Never enters: what collectors ask (intake.py).
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from aggregator.status import status_page
 
 _STALLED_SECONDS = 30.0
 _SCRAPE_SECONDS = 60.0  # a scraper that reads more slowly than this has gone on to its next scrape
+_NOT_YET = "started just now: not all pods have been heard again. /metrics?pods=0 has the aggregator's own metrics\n"
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -35,8 +37,9 @@ class Page(Protocol):
 
 
 class MetricsPage(Protocol):
-    """Where the pods' metrics are shown, after our `own`."""
+    """Where the pods' metrics are shown, after our `own`. There is no page for the next `wait_seconds`, if they are above 0."""
 
+    def wait_seconds(self, now: float) -> float: ...
     def page(self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry) -> Page: ...
 
 
@@ -71,12 +74,16 @@ class Pages:
         self._beat_at = self.clock()
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        accept = request.headers.get("Accept", "")
-        if self.metrics_page is None:
+        """Our own metrics and the pods', or with `?pods=0` our own alone: these are there while the pods' are not."""
+        accept, now = request.headers.get("Accept", ""), self.clock()
+        if self.metrics_page is None or request.query.get("pods") == "0":
             encode, content_type = choose_encoder(accept)
             return web.Response(body=encode(self.registry), headers={**_HEADERS, "Content-Type": content_type})
+        if (wait_seconds := self.metrics_page.wait_seconds(now)) > 0:
+            headers = {**_HEADERS, "Retry-After": str(math.ceil(wait_seconds))}
+            return web.Response(text=_NOT_YET, status=503, headers=headers)
         accept_encoding = request.headers.get("Accept-Encoding", "")
-        page = self.metrics_page.page(accept, accept_encoding, self.clock(), self.registry)
+        page = self.metrics_page.page(accept, accept_encoding, now, self.registry)
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": page.content_type})
         if page.encoding:
             response.headers["Content-Encoding"] = page.encoding

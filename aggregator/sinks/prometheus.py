@@ -14,7 +14,9 @@ from isal import isal_zlib
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 
-from aggregator.core.exposition import Exposition
+from aggregator.core.exposition import Exposition, Terms
+from aggregator.core.opening import Opener, OpenLimits
+from aggregator.core.series import Opened
 from aggregator.sink import Surroundings
 from towline.wire.identity import Pod
 from towline.wire.snapshot import SnapshotRequest
@@ -26,12 +28,24 @@ _END = b"# EOF\n"
 _GZIP_LEVEL = 1
 _GZIP_WINDOW = 31  # zlib's way of saying: 32 kB window, gzip header
 
+PositiveSeconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+PositiveCount = Annotated[int, msgspec.Meta(gt=0)]
+
 
 class PrometheusConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`expire_seconds`: a pod that has not pushed for this long leaves the page. `max_series_per_pod`: what is above is refused and counted."""
+    """What stands on the page, and for how long.
 
-    expire_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    max_series_per_pod: Annotated[int, msgspec.Meta(gt=0)] = 10_000
+    expire_seconds: a pod that has not pushed for this long leaves. keep_finished_seconds: a Job's pod that said goodbye stays this long.
+    max_series_per_pod, max_series: what is above, of one pod and of all, is refused and counted.
+    warmup_seconds: how long after a start the page is withheld while pods that were there before are missing; 0 never.
+    """
+
+    expire_seconds: PositiveSeconds = 60.0
+    keep_finished_seconds: Seconds = 300.0
+    max_series_per_pod: PositiveCount = 10_000
+    max_series: PositiveCount = 1_000_000
+    warmup_seconds: Seconds = 15.0
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -46,7 +60,16 @@ class PrometheusSink:
     """Owns the page."""
 
     def __init__(self, config: PrometheusConfig, wall_unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self._exposition = Exposition(config.expire_seconds, config.max_series_per_pod)
+        terms = Terms(
+            expire_seconds=config.expire_seconds,
+            keep_finished_seconds=config.keep_finished_seconds,
+            max_series=config.max_series,
+        )
+        self._exposition = Exposition(terms)
+        self._opener = Opener(OpenLimits(max_series=config.max_series_per_pod))
+        self._warmup_seconds = config.warmup_seconds
+        self._warm_at = 0.0
+        self._missing: set[str] = set()
         self._wall_unix_ns = wall_unix_ns
 
     @classmethod
@@ -54,11 +77,28 @@ class PrometheusSink:
         """As the registry builds it."""
         return cls(config)
 
+    def expect(self, pod_uids: Iterable[str], now: float) -> None:
+        """Say, once at the start, which pods the journal heard of shortly before: until they have pushed, or the warm-up is over, there is no page."""
+        self._missing = set(pod_uids)
+        self._warm_at = now + self._warmup_seconds
+
+    def wait_seconds(self, now: float) -> float:
+        """For how long there is no page yet: half a fleet would read as the other half's end. 0 where there is one."""
+        if self._missing and now >= self._warm_at:
+            _log.info("page_shown_incomplete", pods_missing=len(self._missing))
+            self._missing.clear()
+        return self._warm_at - now if self._missing else 0.0
+
     def take(self, pod: Pod, request: SnapshotRequest, now: float) -> None:
         """Show a pod's snapshot from now on. `pod` is who it is proven to be, `now` is monotonic seconds."""
-        pushed = self._exposition.push(pod, request, now, self._wall_unix_ns())
+        self.take_opened(self._opener.open(pod, request), now)
+
+    def take_opened(self, opened: Opened, now: float) -> None:
+        """The same, of a snapshot that is open already: with this page's `max_series_per_pod`, not another's."""
+        self._missing.discard(opened.pod.uid)
+        pushed = self._exposition.push(opened, now, self._wall_unix_ns())
         for family in sorted(pushed.quarantined):
-            _log.warning("family_quarantined", family=family, namespace=pod.namespace, pod=pod.name)
+            _log.warning("family_quarantined", family=family, namespace=opened.pod.namespace, pod=opened.pod.name)
 
     def page(self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry) -> Page:
         """The whole page as the scraper asked for it: the aggregator's `own` metrics, then the pods'.
@@ -68,18 +108,23 @@ class PrometheusSink:
         self._exposition.expire(now)
         encoder, content_type = choose_encoder(accept)
         openmetrics = content_type.startswith(_OPENMETRICS)
-        chunks = [encoder(own).removesuffix(_END), *self._exposition.render(openmetrics=openmetrics)]
-        if openmetrics:
-            chunks.append(_END)
+        chunks = self._chunks(encoder(own).removesuffix(_END), openmetrics=openmetrics)
         if gzip_accepted(accept_encoding):
             return Page(content_type, "gzip", _compressed(chunks))
-        return Page(content_type, "", iter(chunks))
+        return Page(content_type, "", chunks)
+
+    def _chunks(self, own: bytes, *, openmetrics: bool) -> Iterator[bytes]:
+        if own:  # an empty chunk would end a chunked HTTP body
+            yield own
+        yield from self._exposition.render(openmetrics=openmetrics)
+        if openmetrics:
+            yield _END
 
 
 def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
     for chunk in chunks:
         packed = packer.compress(chunk)
-        if packed:  # an empty chunk would end a chunked HTTP body
+        if packed:
             yield packed
     yield packer.flush()

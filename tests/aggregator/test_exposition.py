@@ -6,52 +6,20 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from aggregator.core.exposition import Exposition
-from towline.wire.identity import Pod
-from towline.wire.snapshot import Family, Sample, SnapshotRequest
-
-CART, SHIP = (Pod(namespace="shop", name=name, uid=f"u-{name}") for name in ("cart", "ship"))
-PUSHED_NS = 1_800_000_000_500_000_000
-
-
-def family(name, *samples, kind="gauge", help_text="Some help."):
-    return Family(
-        name=name, type=kind, help=help_text, samples=tuple(Sample(labels, value) for labels, value in samples)
-    )
-
-
-def snapshot(*families, sequence=1, run="r", taken_unix_ns=1, goodbye=False):
-    return SnapshotRequest(
-        journal="j",
-        pod=msgspec.Raw(b"\xc0"),
-        run=run,
-        sequence=sequence,
-        taken_unix_ns=taken_unix_ns,
-        interval_seconds=15,
-        families=families,
-        goodbye=goodbye,
-    )
-
-
-def page(expire_seconds=60.0, max_series_per_pod=100):
-    return Exposition(expire_seconds, max_series_per_pod)
-
-
-def push(shown, pod, *families, now=0.0, **options):
-    return shown.push(pod, snapshot(*families, **options), now, PUSHED_NS)
-
-
-def text(shown):
-    return b"".join(shown.render()).decode()
-
-
-def openmetrics(shown):
-    return b"".join(shown.render(openmetrics=True)).decode() + "# EOF\n"
-
-
-def of_pods(shown):
-    """The page without what it says of itself."""
-    return {line for line in text(shown).splitlines() if "aggregator_" not in line and "last_snapshot" not in line}
+from aggregator.core.opening import OpenLimits
+from tests.aggregator.exposing import (
+    CART,
+    OPENMETRICS,
+    SHIP,
+    both,
+    family,
+    of_pods,
+    openmetrics,
+    page,
+    push,
+    scrape,
+    text,
+)
 
 
 def test_a_family_is_one_chunk_with_every_pods_lines_under_one_head():
@@ -168,9 +136,9 @@ def test_the_first_help_wins():
 
 
 def test_series_above_the_cap_are_refused_and_counted_and_harm_no_neighbour():
-    shown = page(max_series_per_pod=3)
-    push(shown, CART, family("a", *(({"n": str(n)}, n) for n in range(10))), family("b", ({}, 1)))
-    push(shown, SHIP, family("a", ({}, 1)))
+    shown, few = page(), OpenLimits(max_series=3)
+    push(shown, CART, family("a", *(({"n": str(n)}, n) for n in range(10))), family("b", ({}, 1)), limits=few)
+    push(shown, SHIP, family("a", ({}, 1)), limits=few)
     assert sum(line.startswith(("a{", "b{")) and "cart" in line for line in of_pods(shown)) == 3
     assert 'a{namespace="shop",pod="ship"} 1' in of_pods(shown)
     assert shown.refused_series == {"series_cap": 8}
@@ -186,12 +154,12 @@ def test_a_counter_is_never_negative_and_never_not_a_number(value):
 
 def test_a_series_said_twice_is_shown_once():
     shown = page()
-    push(shown, CART, family("a", ({"x": "1", "y": ""}, 1), ({"x": "1"}, 2)), family("a", ({}, 3)))
+    push(shown, CART, family("a", ({"x": "1", "y": ""}, 1), ({"x": "1"}, 2)), family("a", ({"x": "1"}, 3)))
     assert [line for line in of_pods(shown) if line.startswith("a{")] == ['a{namespace="shop",pod="cart",x="1"} 1']
     assert shown.refused_series == {"duplicate": 2}
 
 
-@pytest.mark.parametrize("name", ["", "_total", "aggregator_up", "towline_pod_last_snapshot_timestamp_seconds"])
+@pytest.mark.parametrize("name", ["_total", "aggregator_up", "towline_pod_last_snapshot_timestamp_seconds"])
 def test_what_is_no_name_or_the_pages_own_is_refused(name):
     shown = page()
     push(shown, CART, family(name, ({}, 1)))
@@ -245,3 +213,81 @@ def test_promtool_finds_nothing_to_say():
         [promtool, "check", "metrics"], input=text(shown), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def job(pod):
+    return msgspec.structs.replace(pod, labels={"batch.kubernetes.io/job-name": "nightly"})
+
+
+def test_a_finished_jobs_last_sample_stays_for_the_configured_time_and_then_ends():
+    shown = page(keep_finished_seconds=100)
+    push(shown, job(CART), family("a", ({}, 1)), now=0)
+    push(shown, job(CART), family("a", ({}, 2)), now=10, sequence=2, goodbye=True)
+    assert (shown.expire(109.9), 'a{namespace="shop",pod="cart"} 2' in of_pods(shown)) == (0, True)
+    assert (shown.expire(110), of_pods(shown)) == (1, set())
+
+
+def test_a_page_that_is_full_refuses_and_counts_and_has_room_again_when_a_pod_leaves():
+    shown = page(max_series=3)
+    push(shown, CART, family("a", ({"n": "1"}, 1), ({"n": "2"}, 1)))
+    push(shown, SHIP, family("b", ({"n": "1"}, 1), ({"n": "2"}, 1)))
+    assert shown.refused_series == {"page_cap": 1}
+    push(shown, CART, sequence=2, goodbye=True)
+    push(shown, SHIP, family("b", ({"n": "1"}, 1), ({"n": "2"}, 1)), sequence=2)
+    assert shown.refused_series == {"page_cap": 1}
+
+
+HISTOGRAM = """\
+# HELP took_seconds How long it took.
+# TYPE took_seconds histogram
+# UNIT took_seconds seconds
+took_seconds_bucket{le="0.1"} 3 # {trace_id="abc"} 0.07 1700000000.5
+took_seconds_bucket{le="+Inf"} 4
+took_seconds_sum 1.5
+took_seconds_count 4
+took_seconds_created 1.7e9
+# EOF
+"""
+
+
+def test_exemplars_and_units_are_shown_in_openmetrics_and_nowhere_else():
+    shown = page()
+    push(shown, CART, scrapes=(scrape(HISTOGRAM, OPENMETRICS),))
+    assert "# {" not in text(shown)
+    (took,) = (one for one in parse_openmetrics(openmetrics(shown)) if one.name == "took_seconds")
+    assert (took.unit, took.samples[0].exemplar.labels, took.samples[0].exemplar.value) == (
+        "seconds",
+        {"trace_id": "abc"},
+        0.07,
+    )
+    assert "created" not in text(shown) + openmetrics(shown)
+
+
+def test_a_histogram_is_never_cut_through_by_a_full_page():
+    shown = page(max_series=5)
+    push(shown, CART, scrapes=(scrape(HISTOGRAM),))
+    assert not any(
+        "took_seconds" in line for line in of_pods(shown)
+    )  # three rows of the scrape itself, no room for four more
+
+
+def test_both_formats_show_the_same_series():
+    shown = page()
+    for pod in (CART, SHIP):
+        push(shown, pod, family("a_total", ({"x": "1"}, 5), kind="counter"), scrapes=(scrape(HISTOGRAM, OPENMETRICS),))
+    lax, strict = both(shown)
+    assert lax == strict
+    assert len(lax) == 2 * (1 + 3 + 4)
+
+
+def test_a_page_is_whole_family_by_family_while_pods_push():
+    shown = page()
+    for pod in (CART, SHIP):
+        push(shown, pod, family("a", ({}, 1)), family("b", ({}, 1)))
+    chunks = shown.render()
+    first = [next(chunks), next(chunks)]
+    push(shown, CART, family("b", ({}, 2), kind="counter"), sequence=2)
+    push(shown, SHIP, family("b", ({}, 2), kind="counter"), sequence=2)
+    seen = b"".join((*first, *chunks)).decode()
+    assert seen.count("# TYPE a ") == 1
+    assert seen.count("# TYPE b ") <= 1

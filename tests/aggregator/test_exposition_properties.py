@@ -3,16 +3,15 @@
 import math
 import re
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from aggregator.core.exposition import Exposition
 from aggregator.core.exposition_lines import number
+from tests.aggregator.exposing import both, openmetrics, page, push, text
 from towline.wire.identity import Pod
-from towline.wire.snapshot import Family, Sample, SnapshotRequest
+from towline.wire.snapshot import Family, Sample
 
 nasty = st.text(
     alphabet=st.one_of(st.sampled_from('\\"\n\r\t{}=,# _%\x00\u2028'), st.characters(codec="utf-8")), max_size=8
@@ -27,36 +26,10 @@ gauges = st.dictionaries(
 )
 
 
-def page(families, pod):
-    shown = Exposition(60, 10_000)
-    request = SnapshotRequest(
-        journal="j",
-        pod=msgspec.Raw(b"\xc0"),
-        run="r",
-        sequence=1,
-        taken_unix_ns=1,
-        interval_seconds=15,
-        families=tuple(families),
-    )
-    shown.push(pod, request, 0, 1)
+def shown_of(families, pod):
+    shown = page()
+    push(shown, pod, *families)
     return shown
-
-
-def text(shown):
-    return b"".join(shown.render()).decode()
-
-
-def openmetrics(shown):
-    return b"".join(shown.render(openmetrics=True)).decode() + "# EOF\n"
-
-
-def series_of(families):
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in families
-        for sample in family.samples
-        if not sample.name.startswith(("aggregator_", "towline_"))
-    }
 
 
 def same(one, other):
@@ -78,9 +51,9 @@ def test_both_formats_read_back_as_what_was_sent_and_nothing_more(sent, namespac
         for own, value in samples:
             whole = {key: text for key, text in (own | identity).items() if text}
             expected.setdefault((name, tuple(sorted(whole.items()))), value)
-    shown = page(families, pod)
-    assert same(series_of(parse_text(text(shown))), expected)
-    assert same(series_of(parse_openmetrics(openmetrics(shown))), expected)
+    shown = shown_of(families, pod)
+    assert same(both(shown)[0], expected)
+    assert same(both(shown)[1], expected)
 
 
 anything = st.builds(
@@ -103,7 +76,7 @@ anything = st.builds(
 
 @given(st.lists(anything, max_size=4))
 def test_no_snapshot_makes_a_page_that_either_parser_refuses_or_that_has_a_series_twice(families):
-    shown = page(families, Pod(namespace="n", name="p", uid="u"))
+    shown = shown_of(families, Pod(namespace="n", name="p", uid="u"))
     for parsed in (list(parse_text(text(shown))), list(parse_openmetrics(openmetrics(shown)))):
         names = [(s.name, tuple(sorted(s.labels.items()))) for f in parsed for s in f.samples]
         assert len(set(names)) == len(names)
@@ -113,7 +86,7 @@ def test_no_snapshot_makes_a_page_that_either_parser_refuses_or_that_has_a_serie
 
 @given(st.lists(anything, max_size=4))
 def test_every_series_that_was_pushed_is_shown_or_counted_as_refused(families):
-    shown = page(families, Pod(namespace="n", name="p", uid="u"))
+    shown = shown_of(families, Pod(namespace="n", name="p", uid="u"))
     lines = [line for line in text(shown).split("\n") if re.match(r"(?!aggregator_|towline_)[a-zA-Z_:]", line)]
     assert len(lines) + sum(shown.refused_series.values()) == sum(len(family.samples) for family in families)
 

@@ -11,7 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from aggregator.sink import Spec
 from aggregator.sinks.prometheus import PrometheusConfig, PrometheusSink
-from collector.sources.pod_metrics import PodMetrics
 from towline.wire.identity import Pod
 from towline.wire.snapshot import Family, Sample, SnapshotRequest
 
@@ -109,6 +108,8 @@ def test_promtool_finds_nothing_to_say_of_what_the_collector_samples(own):
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed")
+    from collector.sources.samplers.pod_metrics import PodMetrics
+
     sink = PrometheusSink(PrometheusConfig())
     for pod in (CART, SHIP):
         sink.take(pod, snapshot(*PodMetrics(["/"], own_kernel=True, container="towline").sample(1)), now=0)

@@ -1,0 +1,154 @@
+"""A snapshot opened: what the pod measured, what its endpoints exposed and what was counted for it, as families of rows.
+
+Room: aggregator core. Never enters: clocks, sockets, the page. Nothing here raises: what cannot be shown is refused, counted by reason, and harms no other.
+
+Reasons: `malformed` (a line that is no sample, a name that is none), `too_long` (a name or a label set), `type_differs` (the first TYPE wins),
+`duplicate`, `value` (of a kind that cannot have it), `histogram` (not whole), `series_cap`, `body` (a scrape that cannot be unpacked).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from aggregator.core.exposition_lines import MAX_NAME_CHARS, number
+from aggregator.core.groups import sound_rows, without_copies
+from aggregator.core.measured import Writers, exposed_name, made_of_distributions, made_of_samples
+from aggregator.core.pod_families import PodFamilies
+from aggregator.core.promtext import Budget, TextReader
+from aggregator.core.relabel import LabelMemory, LabelTexts
+from aggregator.core.series import Opened, Row, SeriesFamily
+from aggregator.core.text_families import TextFamily
+from towline.wire.codec import BodyError, open_body
+from towline.wire.identity import Pod
+from towline.wire.snapshot import Family, Scrape, SnapshotRequest
+
+_OPENMETRICS = "application/openmetrics-text"
+_MAX_SCRAPES = 1_000
+_MAX_OWN_CHARS = 4_096  # of a scrape's own labels, which each of its series repeats
+_READ_PER_SERIES = 2  # samples that are looked at, per series that may be kept
+_OF_SCRAPES: Mapping[str, str] = {
+    "up": "Whether the endpoint gave its metrics at the last scrape.",
+    "scrape_duration_seconds": "How long the scrape took, in seconds.",
+    "scrape_samples_scraped": "Samples that the endpoint gave, the refused ones among them included.",
+}
+
+
+class OpenLimits(msgspec.Struct, frozen=True):
+    """What one snapshot may hold: series (a bucket of a histogram is one), and bytes of all scraped texts, unpacked."""
+
+    max_series: int = 10_000
+    max_text_bytes: int = 64 << 20
+
+
+class Opener:
+    """Opens one snapshot after another. It remembers, within bounds, how label sets are written, and nothing else."""
+
+    def __init__(self, limits: OpenLimits) -> None:
+        self._limits = limits
+        self._writers = Writers()
+        self._memory = LabelMemory()
+
+    def open(self, pod: Pod, request: SnapshotRequest) -> Opened:
+        """Open a snapshot. `pod` is who it is proven to be; labels that claim to say so are left out."""
+        self._writers.bound_memory()
+        opening = _Opening(self._limits, self._writers, self._memory)
+        # In this order there is room for them: an app's labels cannot push out what the pod measured.
+        opening.add_families(family for family in request.families if family.source == "pod")
+        opening.add_scrapes(request.scrapes)
+        opening.add_families(family for family in request.families if family.source != "pod")
+        return Opened(
+            pod=pod,
+            run=request.run,
+            sequence=request.sequence,
+            taken_unix_ns=request.taken_unix_ns,
+            interval_seconds=request.interval_seconds,
+            goodbye=request.goodbye,
+            families=tuple(opening.kept.families()),
+            stamped=request.stamped,
+            events=request.events,
+            checks=request.checks,
+            refused=+opening.refused,
+        )
+
+
+def open_snapshot(pod: Pod, request: SnapshotRequest, limits: OpenLimits) -> Opened:
+    """Open one snapshot, where there are not many."""
+    return Opener(limits).open(pod, request)
+
+
+class _Opening:
+    """One snapshot on its way."""
+
+    def __init__(self, limits: OpenLimits, writers: Writers, memory: LabelMemory) -> None:
+        self.refused: Counter[str] = Counter()
+        self.kept = PodFamilies(limits.max_series, self.refused)
+        self._writers = writers
+        self._memory = memory
+        self._budget = Budget(_READ_PER_SERIES * limits.max_series)
+        self._text_bytes = limits.max_text_bytes
+
+    def add_families(self, families: Iterable[Family]) -> None:
+        """What came as samples and distributions. A name that cannot be one is refused with all its series."""
+        for family in families:
+            count = len(family.samples) + len(family.distributions)
+            name = exposed_name(family)
+            if not name or len(name) > MAX_NAME_CHARS:
+                self.refused["too_long" if name else "malformed"] += count
+            elif bool(family.samples) and family.type == "histogram":
+                self.refused["histogram"] += count
+            elif self.kept.room <= 0:
+                self.refused["series_cap"] += count
+            else:
+                make = made_of_distributions if family.type == "histogram" else made_of_samples
+                self.kept.add(*make(name, family, self.kept.room, self._writers, self.refused))
+
+    def add_scrapes(self, scrapes: Sequence[Scrape]) -> None:
+        """What the pod's endpoints exposed, and whether they did."""
+        about: tuple[list[Row], ...] = ([], [], [])
+        families: list[TextFamily] = []
+        self.refused["series_cap"] += max(len(scrapes) - _MAX_SCRAPES, 0)
+        for scrape in scrapes[:_MAX_SCRAPES]:
+            labels = self._memory.texts(scrape.labels)
+            if len(labels.own) > _MAX_OWN_CHARS:
+                self.refused["too_long"] += 1
+                continue
+            reader = TextReader(labels, self._budget, openmetrics=scrape.content_type.startswith(_OPENMETRICS))
+            is_up = scrape.up and self._read(scrape, reader)
+            self._memory.note(labels)
+            families += reader.families
+            for rows, row in zip(about, _rows_about(scrape, labels, is_up, reader.samples), strict=True):
+                rows.append(row)
+        for (name, help_text), rows in zip(_OF_SCRAPES.items(), about, strict=True):
+            header = SeriesFamily(name=name, kind="gauge", help=help_text, said=name, source="scrape")
+            self.kept.add(header, without_copies(rows, self.refused))
+        for family in families:
+            self.kept.add(_header_of(family), sound_rows(family.kind, family.name, family.rows, self.refused))
+
+    def _read(self, scrape: Scrape, reader: TextReader) -> bool:
+        """Read a scrape's text. False where it cannot be unpacked, or has lines and none of them is a sample."""
+        text = _text_of(scrape) if 0 <= scrape.length <= self._text_bytes else None
+        if text is None:
+            self.refused["body"] += 1
+            return False
+        self._text_bytes -= scrape.length
+        reader.read(text)
+        self.refused.update(reader.refused)
+        return reader.samples == 0 or reader.refused["malformed"] < reader.samples
+
+
+def _text_of(scrape: Scrape) -> str | None:
+    try:
+        return open_body(scrape.codec, scrape.body, scrape.length).decode("utf-8", "replace")
+    except BodyError:
+        return None
+
+
+def _rows_about(scrape: Scrape, labels: LabelTexts, is_up: bool, samples: int) -> list[Row]:
+    values = (float(is_up), float(scrape.duration_seconds), float(samples))
+    return [Row(name, labels.own, number(value)) for name, value in zip(_OF_SCRAPES, values, strict=True)]
+
+
+def _header_of(family: TextFamily) -> SeriesFamily:
+    name, said = family.name, family.meta
+    return SeriesFamily(name=name, kind=family.kind, help=said.help, unit=said.unit, said=name, source="scrape")
