@@ -12,35 +12,34 @@ from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import aiohttp
 import structlog
 from prometheus_client import CollectorRegistry
 
-from aggregator.auth import build_authenticator
 from aggregator.body import Bodies
 from aggregator.config import AggregatorConfig, SinkConfig, sinks_of
+from aggregator.core.opening import OpenLimits
 from aggregator.core.pace import Pace
 from aggregator.core.route import Route, Routes
 from aggregator.debtors import Debtors
-from aggregator.forwarder import Forwarder
+from aggregator.forwarder import Forwarder, Metrics, Openers
 from aggregator.intake import Intake
 from aggregator.journal import Journal, JournalDownError, Share
 from aggregator.listener import listening
 from aggregator.memory import use_one_arena
 from aggregator.metrics import IntakeMetrics, ServiceMetrics
 from aggregator.pages import Pages
+from aggregator.parts import Parts, built, leaves, metrics_name
 from aggregator.registry import SINKS
-from aggregator.sink import Sink, Surroundings
-from aggregator.sinks.prometheus import PrometheusSink
+from aggregator.sinks.prometheus import PrometheusConfig
 from towline.plumbing.address import cannot_listen, parse_listen
 from towline.plumbing.errors import ConfigError, RetryableError
 from towline.plumbing.lifecycle import ExitCode, run_until, serve
-from towline.plumbing.sizes import share_bytes
+from towline.plumbing.place import raise_if_any
 
 _REQUESTS_PER_SECOND = 400.0  # what one replica is asked to answer; collectors gather longer above it
 _SWEEP_SECONDS = 60.0
 _BEAT_SECONDS = 1.0
-_CONNECTIONS = 256  # to all destinations together
+_MEASURING_SECONDS = 120.0  # a pod that sent a snapshot so shortly before a restart is waited for by the page
 
 log = structlog.get_logger()
 
@@ -56,8 +55,12 @@ def run(config: AggregatorConfig, file: Path = Path("aggregator.yaml")) -> int:
 async def _serve(config: AggregatorConfig, file: Path, stop: asyncio.Event) -> int:
     sinks = sinks_of(config, SINKS, str(file))
     try:
-        async with _journal(config, sinks) as journal, _built(sinks, file) as built:
-            await _Service(config, journal, sinks, built).run(stop, str(file))
+        # The journal comes second: where a part cannot be made, nothing has been written.
+        async with (
+            built(config, sinks, file) as parts,
+            _journal(config, parts.shares(sinks, config.journal.max_bytes)) as journal,
+        ):
+            await _Service(config, journal, sinks, parts).run(stop, str(file))
     except BaseExceptionGroup as group:
         return _exit_code(group)
     except JournalDownError as error:
@@ -70,27 +73,16 @@ async def _serve(config: AggregatorConfig, file: Path, stop: asyncio.Event) -> i
 def _exit_code(group: BaseExceptionGroup[BaseException]) -> int:
     """What a stage's end means for the process. Raises ConfigError, or the group where nobody foresaw it."""
     if (wrong := group.subgroup(ConfigError)) is not None:
-        raise _leaf(wrong)
+        raise_if_any(leaves(wrong))
     if (down := group.subgroup(JournalDownError)) is None:
         raise group
-    log.error("journal_lost", error=str(_leaf(down)))
+    log.error("journal_lost", error=str(leaves(down)[0]))
     return ExitCode.JOURNAL_LOST
 
 
-def _leaf(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
-
-
 @contextlib.asynccontextmanager
-async def _journal(config: AggregatorConfig, sinks: Mapping[str, SinkConfig]) -> AsyncIterator[Journal]:
+async def _journal(config: AggregatorConfig, shares: Mapping[str, Share]) -> AsyncIterator[Journal]:
     path, max_bytes = Path(config.journal.path), config.journal.max_bytes
-    shares = {
-        name: Share(name, share_bytes(sink.options.share, max_bytes), sink.options.when_full)
-        for name, sink in sinks.items()
-        if not _is_pull(sink)
-    }
     journal = await asyncio.to_thread(Journal.open, path, max_bytes, shares, time.monotonic, config.marks.keep)
     try:
         yield journal
@@ -98,27 +90,10 @@ async def _journal(config: AggregatorConfig, sinks: Mapping[str, SinkConfig]) ->
         await journal.close()
 
 
-def _is_pull(sink: SinkConfig) -> bool:
-    return sink.spec is SINKS.get("prometheus")
-
-
-@contextlib.asynccontextmanager
-async def _built(sinks: Mapping[str, SinkConfig], file: Path) -> AsyncIterator[dict[str, Sink | PrometheusSink]]:
-    """The sinks by name; closed in the end, whatever happened."""
-    replica = os.environ.get("POD_NAME") or platform.node()
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
-    async with (
-        aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
-        contextlib.AsyncExitStack() as stack,
-    ):
-        built: dict[str, Sink | PrometheusSink] = {}
-        for name, sink in sinks.items():
-            around = Surroundings(name, sink.options, session, replica, file.parent, str(file))
-            made = sink.spec.build(sink.config, around)
-            if not isinstance(made, PrometheusSink):
-                stack.push_async_callback(made.close)
-            built[name] = made
-        yield built
+def _open_limits(sinks: Mapping[str, SinkConfig]) -> OpenLimits:
+    """How much of a snapshot sinks of metrics get: as much as the page shows."""
+    pages = [sink.config.max_series_per_pod for sink in sinks.values() if isinstance(sink.config, PrometheusConfig)]
+    return OpenLimits(max_series=max(pages, default=OpenLimits().max_series))
 
 
 class _Service:
@@ -129,19 +104,21 @@ class _Service:
         config: AggregatorConfig,
         journal: Journal,
         sinks: Mapping[str, SinkConfig],
-        built: Mapping[str, Sink | PrometheusSink],
+        parts: Parts,
     ) -> None:
-        push = {name: sink for name, sink in built.items() if not isinstance(sink, PrometheusSink)}
-        page = next((sink for sink in built.values() if isinstance(sink, PrometheusSink)), None)
-        types = {name: sinks[name].options.type for name in push}
+        push, metrics, page = parts.lines(), parts.metrics(), parts.page()
+        types = {name: sink.options.type for name, sink in sinks.items()}
+        types |= {metrics_name(name): kind for name, kind in types.items()}
         registry = CollectorRegistry()
-        self._config, self._journal = config, journal
-        self._forwarder = forwarder = Forwarder(journal, push)
+        self._config, self._journal, self._page = config, journal, page
+        self._forwarder = forwarder = Forwarder(
+            journal, push, metrics=Metrics(metrics, Openers(_open_limits(sinks)).open)
+        )
         registry.register(ServiceMetrics(journal, lambda: forwarder.states, time.time))
         self._intake = Intake(
             journal=journal,
-            authenticator=build_authenticator(config.auth),
-            debtors=Debtors(Routes([Route(route.to) for route in config.routes], list(push)), push),
+            authenticator=parts.authenticator,
+            debtors=Debtors(Routes([Route(route.to) for route in config.routes], list(push)), push, metrics),
             bodies=Bodies(config.http.max_body_bytes, config.http.body_timeout_seconds),
             pace=Pace(_REQUESTS_PER_SECOND),
             metrics=IntakeMetrics(registry),
@@ -158,6 +135,8 @@ class _Service:
 
     async def run(self, stop: asyncio.Event, file: str) -> None:
         """Serve, then drain. What is left when the grace is over stays in the journal's file."""
+        if self._page is not None:
+            self._page.expect(await self._journal.measuring(_MEASURING_SECONDS), time.monotonic())
         routes = [*self._intake.routes(), *self._pages.routes()]
         http = self._config.http
         try:

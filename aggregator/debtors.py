@@ -12,6 +12,7 @@ import msgspec
 from aggregator.core.checks import fault_of_pod
 from aggregator.core.records import Debt
 from aggregator.core.route import Routes
+from aggregator.metric_sink import MetricSink
 from aggregator.sink import Sink
 from towline.wire.identity import Origin, Pod
 
@@ -29,14 +30,18 @@ class Speaker:
 
     pod: Pod
     debts: dict[Origin, tuple[Debt, ...]] = field(default_factory=dict)
+    metric_debts: tuple[Debt, ...] | None = None  # None: nobody has asked yet
 
 
 class Debtors:
     """Decodes identities only where their bytes changed, and asks routes and sinks only where an origin is new."""
 
-    def __init__(self, routes: Routes, sinks: Mapping[str, Sink]) -> None:
+    def __init__(
+        self, routes: Routes, sinks: Mapping[str, Sink], metric_sinks: Mapping[str, MetricSink] | None = None
+    ) -> None:
         self._routes = routes
         self._sinks = sinks
+        self._metric_sinks = metric_sinks or {}
         self._speakers: OrderedDict[bytes, Speaker] = OrderedDict()
 
     def speaker(self, raw: msgspec.Raw) -> Speaker:
@@ -61,6 +66,13 @@ class Debtors:
                 speaker.debts.clear()
             speaker.debts[origin] = debts
         return debts
+
+    def owed_metrics(self, speaker: Speaker) -> tuple[Debt, ...]:
+        """The sinks that get this pod's snapshots, each with its lane: all that take metrics, as routes are for lines."""
+        if speaker.metric_debts is None:
+            sinks = self._metric_sinks.items()
+            speaker.metric_debts = tuple(Debt(name, sink.lane(speaker.pod)) for name, sink in sinks)
+        return speaker.metric_debts
 
 
 def _decoded(said: bytes) -> Pod:

@@ -18,8 +18,9 @@ from aiohttp import web
 
 from aggregator.auth import Authenticator
 from aggregator.body import Bodies, UnacceptableError
-from aggregator.core.checks import fault_of_frame, fault_of_request
+from aggregator.core.checks import fault_of_frame, fault_of_request, fault_of_snapshot
 from aggregator.core.pace import Pace
+from aggregator.custody import custody_of
 from aggregator.debtors import Debtors, Speaker, UnknownSpeakerError
 from aggregator.journal import Appended, Journal, JournalDownError, Submission
 from aggregator.lives import Lives
@@ -150,6 +151,8 @@ class Intake:
             leaving=self.leaving,
         )
         self.metrics.note(said.frames, answer.frames)
+        if said.goodbye:
+            self.lives.leave(speaker.pod.uid, said.run)
         kill_point("intake.before_reply")
         return _json(answer)
 
@@ -185,15 +188,17 @@ class Intake:
     async def _snapshots(self, request: web.Request) -> web.Response:
         async with self.bodies.read(request) as body:
             said = decode_request(body, SnapshotRequest)
-        pod = self.debtors.speaker(said.pod).pod
+        speaker = self.debtors.speaker(said.pod)
+        pod, owed = speaker.pod, self.debtors.owed_metrics(speaker)
         journal_id = self.journal.journal_id
         if said.journal != journal_id:
             return _json(SnapshotAnswer(journal=journal_id, code=Code.OTHER_JOURNAL), Code.OTHER_JOURNAL)
-        if not 0 < said.sequence < 1 << 53 or not 0 < len(said.run) <= 64:
-            bad = SnapshotAnswer(journal=journal_id, code=Code.UNREADABLE, error="run or sequence out of bounds")
-            return _json(bad, Code.UNREADABLE)
+        if fault := fault_of_snapshot(said):
+            return _json(SnapshotAnswer(journal=journal_id, code=Code.UNREADABLE, error=fault), Code.UNREADABLE)
         try:
-            newest, _ = await self.journal.snapshot(pod, said.run, said.sequence)
+            if self.leaving and owed:
+                raise RetryableError("draining: takes no new bytes", _LEAVING_RETRY_SECONDS)  # noqa: TRY301 - answered like a full journal
+            newest, _ = await self.journal.snapshot(pod, said.run, said.sequence, custody_of(said, body, owed))
         except RetryableError as error:
             busy = SnapshotAnswer(journal=journal_id, code=Code.UNAVAILABLE, error=str(error))
             return _json(busy, Code.UNAVAILABLE, error.retry_after_seconds)

@@ -110,7 +110,8 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Spec(Generic[ConfigT, SinkT_co]):
-    """One row of the registry: the type of a component's options, and how it is built from them."""
+    """One row of the registry: the type of a component's options, how it is built from them, and the options that all of its kind have."""
 
     config: type[ConfigT]
     build: Callable[[ConfigT, Surroundings], SinkT_co]
+    options: type[SinkOptions] = SinkOptions

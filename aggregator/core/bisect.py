@@ -1,4 +1,4 @@
-"""What is left to send of one batch when a destination finds it too large or poisoned, and whose fault that is.
+"""What is left to send of one batch (of lines, or of points) when a destination finds it too large or poisoned, and whose fault that is.
 
 Room: aggregator core. Never enters: errors, sockets, clocks.
 
@@ -8,8 +8,18 @@ owed to it into dead letters. So refused lines are suspects until something of t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
 
-from aggregator.core.records import Batch
+
+class Part(Protocol):
+    """What is sent as one, and can be halved down to what is refused alone."""
+
+    def __len__(self) -> int: ...
+
+    def halves(self) -> "tuple[Self, Self]": ...
+
+
+PartT = TypeVar("PartT", bound=Part)
 
 ENOUGH_LINES = 8  # refused in a row, none accepted: it is not the lines
 _FIRST_REFUSALS = (
@@ -18,30 +28,34 @@ _FIRST_REFUSALS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Generic[PartT]):
     """A single line that was refused. `by_destination`: not by our own encoding."""
 
-    part: Batch
+    part: PartT
     reason: str
     by_destination: bool = True
 
 
-class Bisection:
+class Bisection(Generic[PartT]):
     """The parts of one batch, in order. Only the first is ever sent: what lies behind a poison line waits, so order holds.
 
     `attempt` counts from 0 how often all of it was refused before.
     """
 
-    def __init__(self, batch: Batch, attempt: int = 0) -> None:
+    def __init__(self, batch: PartT, attempt: int = 0) -> None:
         self._parts = [batch]  # the next part is the last element
         self._refusals_left = _FIRST_REFUSALS << min(attempt, 16)
         self._has_accepted = False
-        self.suspects: list[Refused] = []
+        self.suspects: list[Refused[PartT]] = []
 
     @property
-    def part(self) -> Batch | None:
+    def part(self) -> PartT | None:
         """The part to send now; None when nothing is left."""
         return self._parts[-1] if self._parts else None
+
+    def left(self) -> list[PartT]:
+        """The parts that are not out of custody, suspects included."""
+        return [*self._parts, *(refused.part for refused in self.suspects)]
 
     @property
     def is_hopeless(self) -> bool:
@@ -61,14 +75,14 @@ class Bisection:
         self._parts += [second, first]
         return True
 
-    def accept(self) -> list[Refused]:
+    def accept(self) -> list[Refused[PartT]]:
         """The part was accepted. The suspects before it are poison, and come back: they are settled together with it."""
         self.done()
         self._has_accepted = True
         convicted, self.suspects = self.suspects, []
         return convicted
 
-    def refuse(self, reason: str, *, by_destination: bool = True) -> list[Refused]:
+    def refuse(self, reason: str, *, by_destination: bool = True) -> list[Refused[PartT]]:
         """The part, a single line, was refused: it comes back where that is certain, else it is a suspect."""
         refused = Refused(self._parts.pop(), reason, by_destination)
         if self._has_accepted:
@@ -77,7 +91,7 @@ class Bisection:
         return []
 
 
-def blames_destination(suspects: Iterable[Refused], refused_before: int) -> bool:
+def blames_destination(suspects: Iterable[Refused[PartT]], refused_before: int) -> bool:
     """Whose fault it is that nothing was accepted. `refused_before`: lines in a row, of earlier batches."""
     by_destination = sum(refused.by_destination for refused in suspects)
     return by_destination > 0 and by_destination + refused_before >= ENOUGH_LINES

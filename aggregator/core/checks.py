@@ -3,10 +3,13 @@
 Room: aggregator core. Never enters: journals (what a range means for a stream is compare()'s to say).
 """
 
+import math
+
 from aggregator.core.decode import ENCODINGS
 from towline.wire.block import MAX_BLOCK_BYTES, MAX_FRAMES, BlocksRequest, Code, Frame
 from towline.wire.codec import BodyError, check_body
 from towline.wire.identity import Origin, Pod
+from towline.wire.snapshot import SnapshotRequest
 
 _LARGEST = 1 << 62  # of epochs and offsets: sums of two still fit SQLite's integers
 _MAX_BODY_BYTES = MAX_BLOCK_BYTES + 64 * 1024  # what does not compress grows a little
@@ -28,6 +31,15 @@ def fault_of_request(said: BlocksRequest) -> tuple[Code, str] | None:
     return None
 
 
+def fault_of_snapshot(said: SnapshotRequest) -> str:
+    """What makes a snapshot unusable as a whole; "" where nothing does. What is in it is refused series by series, where it is opened."""
+    if not 0 < said.sequence < 1 << 53 or not 0 < len(said.run) <= _MAX_ID_CHARACTERS:
+        return "run or sequence out of bounds"
+    if not 0 <= said.taken_unix_ns < _LARGEST or not 0 <= said.interval_seconds < math.inf:
+        return "taken_unix_ns or interval_seconds out of bounds"
+    return ""
+
+
 def fault_of_pod(pod: Pod) -> str:
     """What makes an identity unusable; "" where nothing does."""
     if not _is_id(pod.uid):
@@ -46,6 +58,8 @@ def fault_of_frame(frame: Frame) -> tuple[Code, str] | None:
     """What makes a frame unusable, and the code that says what its collector does about it."""
     if not (_is_id(frame.stream) and len(frame.print) <= _MAX_ID_CHARACTERS and len(frame.alias) <= _MAX_ID_CHARACTERS):
         return Code.UNREADABLE, "stream, print or alias is empty, longer than 64 characters or not printable ASCII"
+    if ":" in frame.stream:  # those of the journal's own have one, and ids of events are cut at it
+        return Code.UNREADABLE, "stream: holds a colon"
     if not _is_sane(frame):
         return Code.UNREADABLE, f"epoch, start, end, base or time out of bounds: [{frame.start}, {frame.end})"
     fault = _fault_of_origin(frame.origin)

@@ -115,6 +115,11 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self.slices))
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all lines, without line ends."""
+        return sum(piece.size_bytes for piece in self.slices)
+
     def halves(self) -> tuple["Batch", "Batch"]:
         """The first and the second half by lines. Only for a batch of two lines or more."""
         middle, first, second = len(self) // 2, [], []

@@ -8,17 +8,18 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from aggregator.forwarder.gather import OwedBlocks
-from aggregator.forwarder.health import Health
+from aggregator.forwarder.health import Checked, Health
 from aggregator.forwarder.opener import Opener
 from aggregator.forwarder.room import Room
 from aggregator.forwarder.state import SinkState
 from aggregator.journal.words import DeadLetter, Settlement
-from aggregator.sink import Sink
 from towline.plumbing.lifecycle import wait_until
 from towline.plumbing.retry import RetryPolicy
+
+SinkT = TypeVar("SinkT", bound=Checked)
 
 
 class Ledger(OwedBlocks, Protocol):
@@ -59,11 +60,11 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Desk(Generic[SinkT]):
     """One sink, and all that its lanes need to serve it."""
 
     name: str
-    sink: Sink
+    sink: SinkT
     journal: Ledger
     opener: Opener
     room: Room

@@ -4,14 +4,17 @@ Room: aggregator, forwarder. Never enters: what a batch holds.
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 
 import structlog
 
-from aggregator.forwarder.desk import Desk, Ledger, Timing
+from aggregator.forwarder.desk import Desk, Ledger, SinkT, Timing
 from aggregator.forwarder.health import Health
 from aggregator.forwarder.lane import Lane
 from aggregator.forwarder.opener import Opener
+from aggregator.forwarder.points_work import NO_METRICS, Metrics, PointsWork
 from aggregator.forwarder.room import Room
 from aggregator.forwarder.state import LaneState, SinkState, reason_of
 from aggregator.sink import Sink
@@ -26,45 +29,95 @@ _KEPT_LANES = 1000  # idle lanes that /status remembers, of each sink
 log = structlog.get_logger()
 
 
+class Runs(Protocol):
+    """One lane at work."""
+
+    async def run(self) -> bool:
+        """Return when there is nothing to do: whether there was anything at all."""
+
+
+class Work(Protocol):
+    """What one sink has to do, and in which lanes."""
+
+    @property
+    def tick_seconds(self) -> float | None:
+        """Look for lanes this often, beside when the journal says so."""
+
+    def lanes(self) -> Collection[str]:
+        """Those with something to do now."""
+
+    def lane(self, state: LaneState) -> Runs: ...
+
+    async def recall(self, memo: Mapping[str, str]) -> None:
+        """Take back what the sink's receipts wrote, before the first send."""
+
+
+class _Lines:
+    """A sink of lines."""
+
+    tick_seconds = None
+
+    def __init__(self, desk: Desk[Sink]) -> None:
+        self._desk = desk
+        self.recall = desk.sink.recall
+
+    def lanes(self) -> Collection[str]:
+        return self._desk.journal.owing(self._desk.name).keys()
+
+    def lane(self, state: LaneState) -> Lane:
+        return Lane(self._desk, state)
+
+
 class Forwarder:
     """Delivers to every push sink, each by itself: one that is down delays no other."""
 
-    def __init__(self, journal: Ledger, sinks: Mapping[str, Sink], timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        journal: Ledger,
+        sinks: Mapping[str, Sink],
+        timing: Timing | None = None,
+        metrics: Metrics = NO_METRICS,
+    ) -> None:
         self._stop = asyncio.Event()
         # With one sink nobody would ask a second time for what was opened.
         self._opener = Opener(_CACHE_BYTES if len(sinks) > 1 else 0)
-        held_bytes = max(_LEAST_HELD_BYTES, _HELD_BYTES // max(1, len(sinks)))
-        timing = timing or Timing()
-        self._desks = {
-            name: _SinkForwarder(
-                Desk(
-                    name=name,
-                    sink=sink,
-                    journal=journal,
-                    opener=self._opener,
-                    room=Room(held_bytes),
-                    health=Health(sink, timing.send_timeout_seconds, timing.clock),
-                    timing=timing,
-                    stop=self._stop,
-                )
-            )
-            for name, sink in sinks.items()
-        }
+        self._journal, self._timing = journal, timing or Timing()
+        self._held_bytes = max(_LEAST_HELD_BYTES, _HELD_BYTES // max(1, len(sinks) + len(metrics.sinks)))
+        self._sinks: dict[str, _SinkForwarder] = {}
+        for name, sink in sinks.items():
+            desk = self._desk(name, sink)
+            self._sinks[name] = _SinkForwarder(desk, _Lines(desk))
+        for name, metric_sink in metrics.sinks.items():
+            points = self._desk(name, metric_sink)
+            self._sinks[name] = _SinkForwarder(points, PointsWork(points, metrics.open))
+
+    def _desk(self, name: str, sink: SinkT) -> Desk[SinkT]:
+        timing = self._timing
+        return Desk(
+            name=name,
+            sink=sink,
+            journal=self._journal,
+            opener=self._opener,
+            room=Room(self._held_bytes),
+            health=Health(sink, timing.send_timeout_seconds, timing.clock),
+            timing=timing,
+            stop=self._stop,
+        )
 
     @property
     def states(self) -> Mapping[str, SinkState]:
         """What each sink has done, and its lanes."""
-        return {name: desk.state for name, desk in self._desks.items()}
+        return {name: sink.state for name, sink in self._sinks.items()}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver; after `stop` return when nothing is owed any more. A cancel leaves what is owed in the journal."""
         try:
             async with asyncio.TaskGroup() as group:
-                running = [group.create_task(desk.run()) for desk in self._desks.values()]
+                running = [group.create_task(sink.run()) for sink in self._sinks.values()]
                 await stop.wait()
                 self._stop.set()
-                for desk in self._desks.values():
-                    desk.wake()
+                for sink in self._sinks.values():
+                    sink.wake()
                 if running:
                     await asyncio.wait(running)
         finally:
@@ -74,8 +127,9 @@ class Forwarder:
 class _SinkForwarder:
     """One sink: starts a lane for everything it owes."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk[Any], work: Work) -> None:
         self._desk = desk
+        self._work = work
         self._woken = asyncio.Event()
         self._running: set[str] = set()
         self.wake = self._woken.set
@@ -88,15 +142,17 @@ class _SinkForwarder:
             await self._recall()
             while not self._is_done():
                 self._start_lanes(group)
-                await self._woken.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._work.tick_seconds):
+                        await self._woken.wait()
                 self._woken.clear()
             health.cancel()
 
     def _is_done(self) -> bool:
-        return self._desk.stop.is_set() and not self._running and not self._desk.journal.owing(self._desk.name)
+        return self._desk.stop.is_set() and not self._running and not self._work.lanes()
 
     def _start_lanes(self, group: asyncio.TaskGroup) -> None:
-        for name in self._desk.journal.owing(self._desk.name):
+        for name in list(self._work.lanes()):
             if name not in self._running:
                 self._running.add(name)
                 group.create_task(self._run_lane(name))
@@ -104,7 +160,7 @@ class _SinkForwarder:
     async def _run_lane(self, name: str) -> None:
         timing = self._desk.timing
         try:
-            if not await Lane(self._desk, name, self._lane_state(name)).run():
+            if not await self._work.lane(self._lane_state(name)).run():
                 # What is said to be owed was not there: looking again at once would be a busy loop.
                 await timing.pause(self._desk.stop, _EMPTY_SECONDS)
         finally:
@@ -125,7 +181,7 @@ class _SinkForwarder:
         timing, attempt = self._desk.timing, 0
         while not self.state.ready:
             try:
-                await self._desk.sink.recall(await self._desk.journal.memo(self._desk.name))
+                await self._work.recall(await self._desk.journal.memo(self._desk.name))
             except ConfigError:
                 raise
             except (TowlineError, OSError) as error:

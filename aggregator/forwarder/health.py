@@ -5,16 +5,21 @@ Room: aggregator, forwarder. Never enters: lanes.
 
 import asyncio
 from collections.abc import Callable
-
-from aggregator.sink import Sink
+from typing import Protocol
 
 _FRESH_SECONDS = 5.0
+
+
+class Checked(Protocol):
+    """A sink, as far as its health goes."""
+
+    async def healthcheck(self) -> None: ...
 
 
 class Health:
     """A thousand held lanes cause no thousand health checks."""
 
-    def __init__(self, sink: Sink, timeout_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, sink: Checked, timeout_seconds: float, clock: Callable[[], float]) -> None:
         self._sink = sink
         self._timeout_seconds = timeout_seconds
         self._clock = clock

@@ -13,7 +13,7 @@ from aggregator.sink import Receipt, Refusal
 
 
 def joined(
-    refused: Sequence[Refused], part: Batch | None = None, receipt: Receipt | None = None
+    refused: Sequence[Refused[Batch]], part: Batch | None = None, receipt: Receipt | None = None
 ) -> tuple[Batch, Receipt]:
     """Refused lines and the part that came after them, as one batch with one receipt."""
     if part is not None and receipt is not None and not refused:

@@ -32,6 +32,7 @@ class LaneState:
     last_success_unix: float | None = None
     refused_in_a_row: int = 0  # single lines, since anything was accepted
     ceiling: Ceiling = field(default_factory=Ceiling)
+    ceilings: dict[str, Ceiling] = field(default_factory=dict)  # of a sink of metrics, by route
 
     def fail(self, error: BaseException, *, held: bool) -> None:
         """Note a failure after which the same bytes go again."""
@@ -50,7 +51,7 @@ class LaneState:
 
 @dataclass(slots=True)
 class SinkState:
-    """What a sink has done in this life of the process, and its lanes."""
+    """What a sink has done in this life of the process, and its lanes. A line of a sink of metrics is a point."""
 
     delivered_lines: int = 0
     delivered_bytes: int = 0
@@ -71,6 +72,13 @@ class SinkState:
         self.truncated_lines += receipt.truncated
         self.dead_letters += len(dead)
         self.refused.update(refusal.reason for refusal in receipt.refusals)
+
+    def count_points(self, points: int, size_bytes: int, refused: Counter[str], *, is_batch: bool) -> None:
+        """Count what a destination of metrics took of a batch, and what it did not get or refused, by reason."""
+        self.sent_batches += is_batch
+        self.delivered_lines += points
+        self.delivered_bytes += size_bytes
+        self.refused.update(refused)
 
     def may_say(self, event: str, now: float) -> bool:
         """True at most every ten seconds for each event: an outage has thousands of lanes and batches, and one cause."""

@@ -29,10 +29,15 @@ def append(store: Store, submission: Submission) -> Appended:
     """Take a submission in. Raises JournalFullError, with nothing of it stored."""
     pod = store.names.hear(submission.pod, store.now, store.unix_ns, goodbye=submission.goodbye)
     answers = [_take_frame(store, pod, frame, debts) for frame, debts in submission.frames]
+    shed_surplus(store)
+    return Appended(answers, moved_rows(store, pod.id, submission.since), store.books.change)
+
+
+def shed_surplus(store: Store) -> None:
+    """Have every sink that sheds, and has used more than its share, drop its oldest."""
     for sink, share in store.shares.items():
         if share.when_full == "shed" and store.books.tally(sink).used_bytes > share.max_bytes:
             shed(store, share)
-    return Appended(answers, moved_rows(store, pod.id, submission.since), store.books.change)
 
 
 def moved_rows(store: Store, pod: int, since: int) -> list[Delivered]:
@@ -164,11 +169,11 @@ def _store_block(
         continues=int(verdict.continues),
         owing=0,
     )
-    _admit(store, debts, FRAME_OVERHEAD_BYTES + entry.size)
+    admit(store, debts, FRAME_OVERHEAD_BYTES + entry.size)
     put_block(store, entry, frame.body, dict.fromkeys(debts, frame.start + verdict.skip), pod.uid)
 
 
-def _admit(store: Store, debts: Sequence[Debt], size: int) -> None:
+def admit(store: Store, debts: Sequence[Debt], size: int) -> None:
     """Raise JournalFullError if there is no room, or a sink that holds has used its share."""
     for debt in debts:
         share = store.shares.get(debt.sink)

@@ -145,6 +145,11 @@ class Reads:
             gone=state.gone,
         )
 
+    def measured_since(self, moment: float) -> list[str]:
+        """Uids of the pods that have sent a snapshot after `moment` (running seconds), and no goodbye."""
+        query = "SELECT DISTINCT p.uid FROM snapshots s JOIN pods p ON p.id = s.pod WHERE s.touched > ? AND p.goodbye IS NULL"
+        return [uid for (uid,) in self.db.execute(query, (moment,))]
+
     def streams(self, pod_uid: str | None, now: float) -> list[StreamStatus]:
         """Every row, of one pod or of all, at `now` (running seconds)."""
         with self._snapshot():

@@ -14,6 +14,7 @@ from aggregator.journal.schema import check_seal, seal
 
 STREAM_COLUMNS = "id, stream, epoch, pod, mark, print, continues, final, gone, delivered, head_bytes, file_bytes, aliases, origin, moved, touched"
 ENTRY_COLUMNS = "block_id, row, pod, origin, stream, epoch, start, stop, skip, codec, size, checksum, read_unix_ns, partial, continues, owing"
+SNAPSHOTS = "metrics:"  # and a pod's uid: the stream of a metric snapshot's block. No collector's stream has a colon in its name
 _STREAMS = f"SELECT {STREAM_COLUMNS}, seal FROM streams"  # noqa: S608 - a constant
 _SAVE_STREAM = f"INSERT INTO streams({STREAM_COLUMNS}, seal) VALUES({','.join('?' * 17)})"
 # Columns that stand in an index are named only where they change: SQLite would rewrite the index for the naming alone.
@@ -65,6 +66,11 @@ class Entry:
     partial: int
     continues: int
     owing: int
+
+    @property
+    def is_snapshot(self) -> bool:
+        """True for a metric snapshot: no bytes of a log, so nothing of it is a gap in one."""
+        return self.row is None and self.stream.startswith(SNAPSHOTS)
 
     def values(self) -> tuple[Any, ...]:
         """In the order of ENTRY_COLUMNS."""

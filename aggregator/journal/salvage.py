@@ -10,7 +10,7 @@ import structlog
 from aggregator.journal.aside import Aside, UnreadableError
 from aggregator.journal.blocks import put_block
 from aggregator.journal.damage import aside_path
-from aggregator.journal.rows import newest_row
+from aggregator.journal.rows import SNAPSHOTS, Entry, newest_row
 from aggregator.journal.space import FRAME_OVERHEAD_BYTES
 from aggregator.journal.store import Store
 
@@ -73,7 +73,7 @@ def _salvage_one(store: Store, aside: Aside, block_id: int) -> int | None:
         entry = aside.entry(block_id)
         if entry is None:
             return 0
-        if newest_row(store.db, entry.stream) is not None:
+        if _has_come_back(store, entry):
             store.effects.counts["returned_blocks"] += 1
             return 0
         salvaged = aside.read(entry)
@@ -91,3 +91,11 @@ def _salvage_one(store: Store, aside: Aside, block_id: int) -> int | None:
     put_block(store, entry, salvaged.body, salvaged.places, salvaged.pod.uid)
     store.effects.counts["reowed_blocks"] += 1
     return size
+
+
+def _has_come_back(store: Store, entry: Entry) -> bool:
+    """True where the collector goes on here: it sends the block again, or a later snapshot, which says what this one does."""
+    if not entry.is_snapshot:
+        return newest_row(store.db, entry.stream) is not None
+    taken = "SELECT 1 FROM snapshots s JOIN pods p ON p.id = s.pod WHERE p.uid=?"
+    return store.db.execute(taken, (entry.stream.removeprefix(SNAPSHOTS),)).fetchone() is not None

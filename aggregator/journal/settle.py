@@ -27,10 +27,16 @@ def settle(
     for settlement in settlements:
         _settle_one(store, releases, settlement)
     releases.finish()
-    sink, values = memo
+    _remember(store, *memo)
+
+
+def _remember(store: Store, sink: str, memo: Mapping[str, str]) -> None:
+    """Write a sink's own state; "" is forgotten."""
     store.db.executemany(
-        "INSERT OR REPLACE INTO memos VALUES(?,?,?)", [(sink, key, value) for key, value in values.items()]
+        "DELETE FROM memos WHERE sink=? AND key=?", [(sink, key) for key, it in memo.items() if not it]
     )
+    kept = [(sink, key, value) for key, value in memo.items() if value]
+    store.db.executemany("INSERT OR REPLACE INTO memos VALUES(?,?,?)", kept)
 
 
 def _settle_one(store: Store, releases: Releases, settlement: Settlement) -> None:

@@ -7,13 +7,21 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from aggregator.core.compare import Gap
+from aggregator.core.joining import Link, link_after
 from aggregator.journal.blocks import Releases, heads_of, note_gap
 from aggregator.journal.books import Queue
 from aggregator.journal.rows import entry_of_block
-from aggregator.journal.schema import check_seal
+from aggregator.journal.schema import check_seal, seal
 from aggregator.journal.store import Store
 from aggregator.journal.words import DamageError, Share
 
+_OWED = "SELECT queue, block_id, place, seal FROM owed WHERE queue=?"
+_COUNTERS = {  # by the reason, and whether it was a snapshot
+    ("shed", False): "shed_blocks",
+    ("shed", True): "shed_snapshots",
+    ("sink_removed", False): "released_blocks",
+    ("sink_removed", True): "released_snapshots",
+}
 SHED_MARGIN = 20  # shed 1/n below the share, so that finding the oldest is not paid for by every append
 
 
@@ -21,16 +29,13 @@ def shed(store: Store, share: Share) -> None:
     """Drop the sink's oldest blocks until it is a little below its share."""
     target = share.max_bytes - share.max_bytes // SHED_MARGIN
     tally = store.books.tally(share.name)
-    dropped = _drop(store, share.name, "shed", lambda: tally.used_bytes > target)
-    store.effects.counts["shed_blocks"] += dropped
+    _drop(store, share.name, "shed", lambda: tally.used_bytes > target)
 
 
 def release_sink(store: Store, sink: str, max_blocks: int) -> int:
     """Drop up to `max_blocks` of what a sink is owed that is configured no more, oldest first; how many were dropped."""
     left = iter(range(max_blocks))
-    dropped = _drop(store, sink, "sink_removed", lambda: next(left, None) is not None)
-    store.effects.counts["released_blocks"] += dropped
-    return dropped
+    return _drop(store, sink, "sink_removed", lambda: next(left, None) is not None)
 
 
 def queues_of(store: Store, sink: str) -> list[Queue]:
@@ -53,10 +58,26 @@ def _drop(store: Store, sink: str, reason: str, wanted: Callable[[], bool]) -> i
         if entry is None:
             raise DamageError("owed: a block is owed that is not there")
         if releases.release(entry, queue):
-            note_gap(store, entry, Gap(max(place, entry.start + entry.skip), entry.stop, reason), sink)
+            if entry.is_snapshot:
+                _pass_on(store, queue, block_id, Link(place))
+            else:
+                note_gap(store, entry, Gap(max(place, entry.start + entry.skip), entry.stop, reason), sink)
+            store.effects.counts[_COUNTERS[reason, entry.is_snapshot]] += 1
             dropped += 1
     releases.finish()
     return dropped
+
+
+def _pass_on(store: Store, queue: Queue, block_id: int, shed: Link) -> None:
+    """The snapshot after one that was dropped takes its place in the chain: what both say stands in the later one."""
+    following = store.db.execute(f"{_OWED} AND block_id>? ORDER BY block_id LIMIT 1", (queue.id, block_id)).fetchone()
+    if following is None:
+        return
+    check_seal(following, "owed")
+    moved = (*following[:2], int(link_after(shed, Link(following[2]))))
+    store.db.execute(
+        "UPDATE owed SET place=?, seal=? WHERE queue=? AND block_id=?", (moved[2], seal(*moved), *moved[:2])
+    )
 
 
 def _oldest_first(store: Store, sink: str) -> Iterator[tuple[Queue, int, int]]:
@@ -65,9 +86,7 @@ def _oldest_first(store: Store, sink: str) -> Iterator[tuple[Queue, int, int]]:
     heapq.heapify(heap)
     while heap:
         block_id, _, queue = heapq.heappop(heap)
-        owed = store.db.execute(
-            "SELECT queue, block_id, place, seal FROM owed WHERE queue=? AND block_id=?", (queue.id, block_id)
-        ).fetchone()
+        owed = store.db.execute(f"{_OWED} AND block_id=?", (queue.id, block_id)).fetchone()
         check_seal(owed, "owed")
         yield queue, block_id, owed[2]
         after = store.db.execute(

@@ -88,6 +88,7 @@ def _sweep_pod(store: Store, number: int) -> None:
         "DELETE FROM identities WHERE pod=?",
         "DELETE FROM queues WHERE pod=?",
         "DELETE FROM snapshots WHERE pod=?",
+        "DELETE FROM memos WHERE key=(SELECT uid FROM pods WHERE id=?)",  # what sinks of metrics remember of it
         "DELETE FROM pods WHERE id=?",
     ):
         store.db.execute(statement, (number,))

@@ -56,6 +56,24 @@ class Submission:
     journal: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custody:
+    """What is kept of a `POST /v1/snapshots`: the request's bytes, for the sinks that are `owed` it.
+
+    body: as `codec` says; of `length` bytes when opened. goodbye: it is the pod's last word.
+    """
+
+    taken_unix_ns: int = 0
+    goodbye: bool = False
+    codec: Literal["zstd", "none"] = "none"
+    body: bytes = b""
+    length: int = 0
+    owed: Sequence[Debt] = ()
+
+
+NO_CUSTODY = Custody()
+
+
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What became of a submission: one answer per frame, the rows that moved since `since`, and the `until` to say next time."""
@@ -187,6 +205,9 @@ class Counters:
     settled_blocks: int = 0
     shed_blocks: int = 0
     released_blocks: int = 0
+    appended_snapshots: int = 0
+    shed_snapshots: int = 0  # nothing that adds up is lost by it
+    released_snapshots: int = 0
     dead_letters: int = 0
     dropped_dead_letters: int = 0
     swept_rows: int = 0

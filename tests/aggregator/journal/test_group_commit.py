@@ -81,7 +81,7 @@ async def test_a_caller_that_was_cancelled_harms_nobody(journal):
 
 
 async def test_what_waits_for_a_slow_disk_is_bounded(journal, monkeypatch):
-    monkeypatch.setattr("aggregator.journal.journal.WAITING_BYTES", 4000)
+    monkeypatch.setattr("aggregator.journal.threads.WAITING_BYTES", 4000)
     results = await append_all(journal, *(submission(frame(f"s{number}"), by=pod(number)) for number in range(3)))
     assert [one.frames[0].code for one in results] == [200, 200, 200]
     tasks = [

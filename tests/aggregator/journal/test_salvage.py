@@ -127,7 +127,7 @@ async def test_salvage_goes_on_after_a_restart_without_doubling(tmp_path, monkey
     (tmp_path / "journal.db.damaged").touch()
     journal = open_journal(tmp_path, clock)
     clock.now += 601
-    await journal._write(salvage)
+    await journal._threads.write(salvage)
     await journal.close()
     journal = open_journal(tmp_path, clock)
     clock.now += 601
