@@ -1,7 +1,7 @@
 """AWS credentials and signatures by botocore, without a single provider that asks a link-local address.
 
-Room: aggregator sinks. Never enters: log lines. Finding and refreshing credentials blocks (files, STS) and is done in a thread.
-Imported only where a CloudWatch sink is built: botocore takes 15 MB.
+Room: aggregator sinks. Never enters: what is signed. Finding and refreshing credentials blocks (files, STS) and is done in a thread.
+Imported only where a sink is built that signs: botocore takes 15 MB.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -18,7 +18,8 @@ from botocore.credentials import CredentialResolver, ReadOnlyCredentials, create
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from towline.plumbing.errors import RetryableError, UnauthorizedError
+from towline.plumbing.errors import ConfigError, RetryableError, UnauthorizedError
+from towline.plumbing.place import Place
 
 # IRSA, the environment, and the files that people mount. What is not named asks instance or container metadata, or may be told to
 # by a profile (assume-role's credential_source).
@@ -27,6 +28,21 @@ _PROVIDERS = ("env", "assume-role-with-web-identity", "shared-credentials-file",
 # Whoever waits tries again: botocore's own patience (5 attempts of 60 seconds) would only hold its thread.
 _STS_CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 0})
 FRESH_SECONDS = 60.0  # credentials are looked at again this often; botocore renews them 10 minutes before they end
+
+
+class Scope(NamedTuple):
+    """Where a signature holds."""
+
+    region: str
+    service: str
+
+
+def region_of(configured: str, place: Place) -> str:
+    """The region that is configured, else the environment's. Raises ConfigError where there is none; `place` is the option's."""
+    region = configured or os.environ.get("AWS_REGION", "") or os.environ.get("AWS_DEFAULT_REGION", "")
+    if not region:
+        raise ConfigError(place.says("is missing. Write the region's name, or set AWS_REGION"))
+    return region
 
 
 class CredentialSource:
@@ -72,9 +88,9 @@ class CredentialSource:
 class BotoSigner:
     """Signs requests to one service in one region."""
 
-    def __init__(self, source: CredentialSource, region: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: CredentialSource, scope: Scope, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
-        self._region = region
+        self._scope = scope
         self._clock = clock
         self._credentials: ReadOnlyCredentials | None = None
         self._fetched_at = 0.0
@@ -86,7 +102,7 @@ class BotoSigner:
         """The headers to send, and the key they were signed with. Raises UnauthorizedError, RetryableError."""
         credentials = await self._fresh()
         request = AWSRequest(method="POST", url=url, headers=headers)
-        _DigestSigner(credentials, self._region, sha256).add_auth(request)
+        _DigestSigner(credentials, self._scope, sha256).add_auth(request)
         return dict(request.headers.items()), credentials.access_key
 
     async def renew(self, refused_key: str) -> bool:
@@ -107,8 +123,8 @@ class BotoSigner:
 class _DigestSigner(SigV4Auth):  # type: ignore[misc]  # botocore ships no types
     """Signature Version 4 with the body's digest already known: a batch is hashed once, not once per attempt."""
 
-    def __init__(self, credentials: ReadOnlyCredentials, region: str, sha256: str) -> None:
-        super().__init__(credentials, "logs", region)
+    def __init__(self, credentials: ReadOnlyCredentials, scope: Scope, sha256: str) -> None:
+        super().__init__(credentials, scope.service, scope.region)
         self._sha256 = sha256
 
     def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - botocore's signature
