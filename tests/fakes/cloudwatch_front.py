@@ -24,6 +24,7 @@ from aiohttp import web
 from moto.server import ThreadedMotoServer
 
 from tests.fakes.aws import JSON_TYPE, AwsRefusedError, Credentials, Scope, aws_error, verify_signature
+from tests.fakes.cloudwatch_emf import Datum, EmfFaultError, read
 from tests.fakes.cloudwatch_limits import EVENT_OVERHEAD_BYTES, MAX_EVENT_BYTES, check_request, rejected_of
 from tests.fakes.record import RecordFile
 from tests.fakes.script import AnyBehaviour, MaxBytes, Poison, RandomFaults, Recorded, Reset, Script
@@ -79,7 +80,8 @@ class CloudWatchFront(LoopbackServer):
     """CloudWatch Logs, JSON 1.1. `accepted[group, stream]` holds the events taken, in order; `rejected` those a 200 refused.
 
     `script` deals for PutLogEvents, `scripts[operation]` for the others. `credentials` may be changed at any time (they expired).
-    `requests[n].operation` names what was asked.
+    `requests[n].operation` names what was asked. `metrics`: what CloudWatch would make of events in the embedded metric format;
+    `emf_faults`: why it would make nothing of one that was sent as such.
     """
 
     def __init__(
@@ -94,6 +96,8 @@ class CloudWatchFront(LoopbackServer):
         self.rejected: list[dict[str, Any]] = []
         self.entries: list[dict[str, Any]] = []
         self.retention: dict[str, int] = {}
+        self.metrics: list[Datum] = []
+        self.emf_faults: list[str] = []
         self.moto_url = self._options.moto_url
         self._moto: MotoThread | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -210,6 +214,15 @@ class CloudWatchFront(LoopbackServer):
             self._file.append([{**entry, "_front": mark} for entry in entries])
         self.accepted.setdefault(place, []).extend(kept)
         self.entries += entries
+        if handled.headers.get("x-amzn-logs-format") == "json/emf":
+            for event in kept:
+                self._extract(event, handled.arrived_unix_ns // 1_000_000)
+
+    def _extract(self, event: dict[str, Any], now_unix_ms: int) -> None:
+        try:
+            self.metrics += read(event["message"], now_unix_ms)
+        except EmfFaultError as fault:
+            self.emf_faults.append(str(fault))
 
 
 def _check_protocol(request: web.Request, handled: Handled) -> None:

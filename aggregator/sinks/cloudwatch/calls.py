@@ -15,6 +15,7 @@ from aggregator.sinks.cloudwatch.payload import Body
 from aggregator.sinks.posting import Answer, Request, exchange, retry_after_seconds
 from towline.plumbing.errors import RejectedError, RetryableError, TooLargeError, TowlineError, UnauthorizedError
 
+NO_HEADERS: Mapping[str, str] = {}
 _CONTENT_TYPE = "application/x-amz-json-1.1"
 _UNAUTHORIZED = frozenset(
     {
@@ -66,9 +67,9 @@ class LogsCalls:
         self._signer = signer
         self._wall_clock = wall_clock
 
-    async def call(self, operation: str, body: Body) -> dict[str, Any]:
+    async def call(self, operation: str, body: Body, headers: Mapping[str, str] = NO_HEADERS) -> dict[str, Any]:
         """The answer of a 200. Raises ServiceError for `Resource...` errors, else one of plumbing's errors."""
-        headers = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"Logs_20140328.{operation}"}
+        headers = {"Content-Type": _CONTENT_TYPE, "X-Amz-Target": f"Logs_20140328.{operation}", **headers}
         signed, key = await self._signer.sign(self._url, headers, body.sha256)
         signed["Accept-Encoding"] = "identity"
         answer = await exchange(self._session, Request("POST", self._url, signed, body.content), self._timeout_seconds)

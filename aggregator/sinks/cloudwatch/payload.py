@@ -32,6 +32,13 @@ class Chunk:
     time_ms: int
 
 
+class Event(NamedTuple):
+    """One log event. `message`: UTF-8, not empty, at most MAX_EVENT_BYTES."""
+
+    time_ms: int
+    message: bytes
+
+
 class Body(NamedTuple):
     """A request's JSON and its SHA-256 in hex, made once for all attempts."""
 
@@ -69,9 +76,26 @@ class CloudWatchPayload:
 
 def make_payload(batch: Batch, group: str, stream: str, *, event_ids: bool) -> CloudWatchPayload:
     """The same batch gives the same bodies. Slices are put in the order of their times; lines of one time keep theirs."""
-    head = b'{"logGroupName":%b,"logStreamName":%b,"logEvents":[' % (orjson.dumps(group), orjson.dumps(stream))
     chunks = [chunk for piece, first in _in_order(batch) for chunk in _chunks(piece, first, event_ids=event_ids)]
+    return _payload(group, stream, chunks)
+
+
+def payload_of_events(events: Sequence[Event], group: str, stream: str) -> CloudWatchPayload:
+    """Whole events, put in the order of their times; `indexes` of the requests count through `events`."""
+    ordered = sorted(enumerate(events), key=lambda one: one[1].time_ms)
+    return _payload(group, stream, [_chunk_of(event, index) for index, event in ordered])
+
+
+def _payload(group: str, stream: str, chunks: Sequence[Chunk]) -> CloudWatchPayload:
+    head = b'{"logGroupName":%b,"logStreamName":%b,"logEvents":[' % (orjson.dumps(group), orjson.dumps(stream))
     return CloudWatchPayload(group, stream, [_request(head, fitting) for fitting in _grouped(chunks)])
+
+
+def _chunk_of(event: Event, index: int) -> Chunk:
+    time_ms = max(event.time_ms, 0)
+    before, after, _ = _frame(time_ms)
+    size = len(event.message) + EVENT_OVERHEAD_BYTES
+    return Chunk((before, orjson.dumps(event.message.decode()), after), (index,), size, time_ms)
 
 
 def _in_order(batch: Batch) -> list[tuple[Slice, int]]:

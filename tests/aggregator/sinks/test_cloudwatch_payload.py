@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.core.text import decode_each
-from aggregator.sinks.cloudwatch.config import CloudWatchConfig, Names
+from aggregator.sinks.cloudwatch.config import CloudWatchConfig
+from aggregator.sinks.cloudwatch.names import Names
 from aggregator.sinks.cloudwatch.payload import MAX_EVENT_BYTES, make_payload
 from tests.aggregator.sinks.batches import NOW_NS, ORIGIN, POD, batch_of, piece
 from tests.fakes.cloudwatch_limits import check_request
@@ -89,14 +90,14 @@ NASTY = st.one_of(st.sampled_from(["", "a:b*c", "aws/x", "é" * 300, "x" * 600, 
 @given(NASTY, NASTY, NASTY)
 def test_names_always_keep_cloudwatchs_rules(namespace, workload, container):
     pod = Pod(namespace=namespace, name="p", uid="u", workload=workload)
-    names = Names(CloudWatchConfig(log_group="/{namespace}/{workload}", log_stream="{container}"), "agg-0")
+    names = Names("/{namespace}/{workload}", "{container}", "agg-0")
     origin = Origin(path="/x", container=container)
     form = {"logGroupName": names.group(pod, origin), "logStreamName": names.stream(pod, origin)}
     check_request("CreateLogStream", form, 0)
 
 
 def test_the_default_names_are_those_of_the_readme():
-    names = Names(CloudWatchConfig(), "agg-0")
+    names = Names(CloudWatchConfig().log_group, CloudWatchConfig().log_stream, "agg-0")
     assert (names.group(POD, ORIGIN), names.stream(POD, ORIGIN)) == ("/eks/shop/web", "web/agg-0")
 
 
