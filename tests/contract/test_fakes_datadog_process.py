@@ -7,13 +7,6 @@ import sys
 from pathlib import Path
 
 import aiohttp
-import pytest
-
-
-@pytest.fixture
-async def client():
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 async def send(client, url: str, body: bytes = b'[{"message": "hello"}]', *, key: str = "test-api-key") -> int:

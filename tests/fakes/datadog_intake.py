@@ -13,8 +13,10 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from tests.fakes.datadog_limits import LOGS_MAX_RAW_BYTES, SERIES_MAX_RAW_BYTES, Accepted, check_logs, check_series
+from tests.fakes.datadog_limits import Accepted
 from tests.fakes.datadog_oracles import OpenApiOracle, check_with_client_models
+from tests.fakes.datadog_points import Points
+from tests.fakes.datadog_routes import ROUTES, Route
 from tests.fakes.record import RecordFile
 from tests.fakes.script import (
     Answer,
@@ -45,7 +47,7 @@ _TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 413: "Payl
 
 @dataclass(frozen=True)
 class IntakeOptions:
-    """What an intake insists on. `record`: every accepted entry as a JSON line (series: `<record>.series`)."""
+    """What an intake insists on. `record`: every accepted log entry as a JSON line; other kinds: `<record>.<kind>`."""
 
     api_key: str = "test-api-key"
     record: Path | None = None
@@ -64,10 +66,10 @@ class RecordedEntry:
 
 
 class DatadogIntake(LoopbackServer):
-    """POST /api/v2/logs, POST /api/v2/series, GET /api/v1/validate; anything else is a 404 that `requests` remembers.
+    """POST to what ROUTES lists, GET /api/v1/validate; anything else is a 404 that `requests` remembers.
 
-    `accepted` and `accepted_series` hold what was taken, in order; `api_key` may be changed at any time (a key rotation).
-    `script` deals for the two POSTs, `validate_script` for the GET.
+    `accepted` (logs) and `taken[kind]` hold what was taken, in order; `points` reads series and distributions as Datadog would show them.
+    `api_key` may be changed at any time (a key rotation). `script` deals for the POSTs, `validate_script` for the GET.
     """
 
     def __init__(self, options: IntakeOptions | None = None, **server: Any) -> None:
@@ -75,15 +77,18 @@ class DatadogIntake(LoopbackServer):
         self._options = options or IntakeOptions()
         self.api_key = self._options.api_key
         self.validate_script = Script()
-        self.accepted: list[RecordedEntry] = []
-        self.accepted_series: list[RecordedEntry] = []
+        self.taken: dict[str, list[RecordedEntry]] = {route.kind: [] for route in ROUTES.values()}
+        self.accepted = self.taken["logs"]
+        self.accepted_series = self.taken["series"]
         self._oracle = OpenApiOracle(self._options.openapi) if self._options.openapi else None
         self._files: dict[str, RecordFile] = {}
 
     async def __aenter__(self) -> Self:
         record = self._options.record
         if record is not None:
-            self._files = {"logs": RecordFile(record), "series": RecordFile(Path(f"{record}.series"))}
+            self._files = {"logs": RecordFile(record)}
+            for kind in self.taken.keys() - {"logs"}:
+                self._files[kind] = RecordFile(Path(f"{record}.{kind}"))
         return await super().__aenter__()
 
     async def __aexit__(self, *exc: object) -> None:
@@ -100,20 +105,26 @@ class DatadogIntake(LoopbackServer):
     def messages(self) -> list[str]:
         return [one.entry["message"] for one in self.accepted]
 
+    @property
+    def points(self) -> Points:
+        """Series and distributions as they can be seen there now."""
+        return Points.of(
+            *([one.entry for one in self.taken[kind] if not one.flags] for kind in ("series", "distributions"))
+        )
+
     def flagged(self, flag: str) -> list[dict[str, Any]]:
         """Accepted entries that Datadog would not keep whole: `too_old`, `too_new`, `truncated`."""
         return [one.entry for one in self.accepted if flag in one.flags]
 
     def state(self) -> dict[str, Any]:
         flags = Counter(flag for one in self.accepted for flag in one.flags)
-        counts = {"accepted": len(self.accepted), "accepted_series": len(self.accepted_series), "flags": flags}
-        return super().state() | counts
+        counts = {f"accepted_{kind}": len(held) for kind, held in self.taken.items()}
+        return super().state() | counts | {"accepted": len(self.accepted), "flags": flags}
 
     async def handle(self, request: web.Request, handled: Handled) -> web.StreamResponse:
-        route = (request.method, request.path)
-        if route == ("GET", "/api/v1/validate"):
+        if (request.method, request.path) == ("GET", "/api/v1/validate"):
             return await self._validate(request, handled)
-        if route not in {("POST", "/api/v2/logs"), ("POST", "/api/v2/series")}:
+        if request.method != "POST" or request.path not in ROUTES:
             return _refusal(handled, RefusedError(404, "no such route"))
         behaviour = self.next_behaviour(request, handled)
         instead = await self.act_instead(request, behaviour)
@@ -138,45 +149,40 @@ class DatadogIntake(LoopbackServer):
 
     def _take(self, body: bytes, handled: Handled, behaviour: AnyBehaviour | None) -> web.Response:
         """Judge and record one body: no await, so that what is recorded stands in the order of the answers."""
-        self._check_headers(handled)
-        series = handled.path == "/api/v2/series"
+        route = ROUTES[handled.path]
+        self._check_headers(handled, route)
         handled.wire_bytes = len(body)
         encoding = handled.headers.get("content-encoding", "identity").lower()
-        if encoding not in self._options.encodings | ({"zstd1"} if series else set()):
+        taken = (
+            self._options.encodings if route.kind == "logs" else route.encodings & (self._options.encodings | {"zstd1"})
+        )
+        if encoding not in taken:
             raise RefusedError(415, f"Content-Encoding {encoding} is not taken here")
-        raw = inflate(body, encoding, SERIES_MAX_RAW_BYTES if series else LOGS_MAX_RAW_BYTES)
+        raw = inflate(body, encoding, route.max_raw_bytes)
         handled.raw_bytes = len(raw)
         if isinstance(behaviour, MaxBytes) and len(raw) > behaviour.limit_bytes:
             raise RefusedError(413, f"{len(raw)} bytes, {behaviour.limit_bytes} are taken for now")
-        now_unix_ms = handled.arrived_unix_ns // 1_000_000
-        if series:
-            self._record_series(check_series(raw, len(body), now_unix_ms // 1000), handled)
-            return web.json_response({"errors": []}, status=202)
-        accepted = check_logs(raw, now_unix_ms)
-        if isinstance(behaviour, Poison) and any(behaviour.text in one.entry["message"] for one in accepted):
+        accepted = route.check(raw, len(body), handled.arrived_unix_ns // 1_000_000)
+        if isinstance(behaviour, Poison) and any(behaviour.text in route.words(one.entry) for one in accepted):
             raise RefusedError(400, "poison")
-        self._record_logs(accepted, handled)
-        return web.json_response({}, status=202)
+        self._take_in(route, accepted, handled)
+        return web.json_response(route.answer, status=202)
 
-    def _check_headers(self, handled: Handled) -> None:
+    def _check_headers(self, handled: Handled, route: Route) -> None:
         key = handled.headers.get("dd-api-key", "")
         if not key:
             raise RefusedError(401, "no DD-API-KEY")
         if key != self.api_key:
             raise RefusedError(403, "a wrong DD-API-KEY")
         content_type = handled.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != "application/json":
-            raise RefusedError(415, f"Content-Type {content_type!r} is not application/json")
+        if content_type != route.media:
+            raise RefusedError(415, f"Content-Type {content_type!r} is not {route.media}")
 
-    def _record_logs(self, accepted: list[Accepted], handled: Handled) -> None:
-        if self._oracle:
-            self._oracle.check([one.entry for one in accepted], "HTTPLog")
-        self._record("logs", self.accepted, accepted, handled)
-
-    def _record_series(self, accepted: list[Accepted], handled: Handled) -> None:
-        if self._oracle:
-            self._oracle.check({"series": [one.entry for one in accepted]}, "MetricPayload")
-        self._record("series", self.accepted_series, accepted, handled)
+    def _take_in(self, route: Route, accepted: list[Accepted], handled: Handled) -> None:
+        if self._oracle and route.schema:
+            entries = [one.entry for one in accepted]
+            self._oracle.check(entries if route.kind == "logs" else {"series": entries}, route.schema)
+        self._record(route.kind, self.taken[route.kind], accepted, handled)
 
     def _record(self, kind: str, held: list[RecordedEntry], accepted: list[Accepted], handled: Handled) -> None:
         handled.records = len(accepted)

@@ -53,12 +53,12 @@ def check_logs(raw: bytes, now_unix_ms: int) -> list[Accepted]:
 def _check_entry(entry: Any, size_bytes: int, now_unix_ms: int, place: str) -> Accepted:
     if not isinstance(entry, dict):
         raise RefusedError(400, f"{place} is no object")
-    _expect(isinstance(entry.get("message"), str), f"{place}: message is not a string")
+    expect(isinstance(entry.get("message"), str), f"{place}: message is not a string")
     for name in _STRINGS:
-        _expect(isinstance(entry.get(name, ""), str), f"{place}: {name} is not a string")
+        expect(isinstance(entry.get(name, ""), str), f"{place}: {name} is not a string")
     flags: list[str] = []
     if "timestamp" in entry:
-        flags += _age(_unix_ms(entry["timestamp"], place), now_unix_ms, LOGS_MAX_AGE_MS, LOGS_MAX_AHEAD_MS)
+        flags += age_flags(_unix_ms(entry["timestamp"], place), now_unix_ms, LOGS_MAX_AGE_MS, LOGS_MAX_AHEAD_MS)
     if size_bytes > LOGS_MAX_ENTRY_BYTES:
         flags.append("truncated")
         entry = {**entry, "message": _shorten(entry["message"], size_bytes - LOGS_MAX_ENTRY_BYTES)}
@@ -68,9 +68,9 @@ def _check_entry(entry: Any, size_bytes: int, now_unix_ms: int, place: str) -> A
 def _unix_ms(value: Any, place: str) -> int:
     """Epoch milliseconds from an int or an ISO 8601 string (without a zone: UTC)."""
     if isinstance(value, int) and not isinstance(value, bool):
-        _expect(0 <= value < 1 << 63, f"{place}: timestamp out of range")
+        expect(0 <= value < 1 << 63, f"{place}: timestamp out of range")
         return value
-    _expect(isinstance(value, str), f"{place}: timestamp is neither epoch milliseconds (int) nor ISO 8601")
+    expect(isinstance(value, str), f"{place}: timestamp is neither epoch milliseconds (int) nor ISO 8601")
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
@@ -78,7 +78,7 @@ def _unix_ms(value: Any, place: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _age(moment: int, now: int, max_age: int, max_ahead: int) -> list[str]:
+def age_flags(moment: int, now: int, max_age: int, max_ahead: int) -> list[str]:
     if moment < now - max_age:
         return ["too_old"]
     return ["too_new"] if moment > now + max_ahead else []
@@ -108,49 +108,49 @@ def _check_one_series(one: Any, now: int, place: str) -> Accepted:
     if not isinstance(one, dict):
         raise RefusedError(400, f"{place} is no object")
     unknown = set(one) - _SERIES_FIELDS
-    _expect(not unknown, f"{place}: unknown {sorted(unknown)}")
-    _expect(_is_text(one.get("metric")), f"{place}: metric is not a name")
+    expect(not unknown, f"{place}: unknown {sorted(unknown)}")
+    expect(is_text(one.get("metric")), f"{place}: metric is not a name")
     kind = one.get("type", 0)
-    _expect(_is_int(kind) and kind in _SERIES_TYPES, f"{place}: type is none of {_SERIES_TYPES}")
+    expect(is_int(kind) and kind in _SERIES_TYPES, f"{place}: type is none of {_SERIES_TYPES}")
     if kind in {1, 2} or "interval" in one:
         interval = one.get("interval")
-        _expect(_is_int(interval) and interval > 0, f"{place}: interval is not whole seconds above 0")
+        expect(is_int(interval) and interval > 0, f"{place}: interval is not whole seconds above 0")
     for name in ("unit", "source_type_name"):
-        _expect(isinstance(one.get(name, ""), str), f"{place}: {name} is not a string")
-    _expect(_all(one.get("tags", []), _is_text), f"{place}: tags are not a list of strings")
-    _expect(_all(one.get("resources", []), _is_resource), f"{place}: resources are not {{type, name}}")
+        expect(isinstance(one.get(name, ""), str), f"{place}: {name} is not a string")
+    expect(is_all(one.get("tags", []), is_text), f"{place}: tags are not a list of strings")
+    expect(is_all(one.get("resources", []), _is_resource), f"{place}: resources are not {{type, name}}")
     points = one.get("points")
-    _expect(bool(points) and _all(points, _is_point), f"{place}: points are not {{timestamp: int, value: number}}")
+    expect(bool(points) and is_all(points, _is_point), f"{place}: points are not {{timestamp: int, value: number}}")
     flags = {flag for point in one["points"] for flag in _point_age(point, now)}
     return Accepted(one, 0, tuple(sorted(flags)))
 
 
 def _point_age(point: dict[str, Any], now: int) -> list[str]:
-    return _age(point["timestamp"], now, SERIES_MAX_AGE_SECONDS, SERIES_MAX_AHEAD_SECONDS)
+    return age_flags(point["timestamp"], now, SERIES_MAX_AGE_SECONDS, SERIES_MAX_AHEAD_SECONDS)
 
 
 def _is_point(point: Any) -> bool:
     if not isinstance(point, dict) or set(point) != {"timestamp", "value"}:
         return False
-    return _is_int(point["timestamp"]) and (_is_int(point["value"]) or isinstance(point["value"], float))
+    return is_int(point["timestamp"]) and (is_int(point["value"]) or isinstance(point["value"], float))
 
 
 def _is_resource(resource: Any) -> bool:
-    return isinstance(resource, dict) and set(resource) == {"type", "name"} and _all(list(resource.values()), _is_text)
+    return isinstance(resource, dict) and set(resource) == {"type", "name"} and is_all(list(resource.values()), is_text)
 
 
-def _is_int(value: Any) -> bool:
+def is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _all(values: Any, predicate: Callable[[Any], bool]) -> bool:
+def is_all(values: Any, predicate: Callable[[Any], bool]) -> bool:
     return isinstance(values, list) and all(predicate(value) for value in values)
 
 
-def _expect(fine: bool, reason: str) -> None:
+def expect(fine: bool, reason: str) -> None:
     if not fine:
         raise RefusedError(400, reason)

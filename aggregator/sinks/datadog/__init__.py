@@ -1,1 +1,1 @@
-"""Datadog: logs over the v2 intake, zstd; the official client for the control plane only."""
+"""Datadog: logs over the v2 intake, metrics over v2 series and v1 distributions; the official client for the control plane only."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from aggregator.sinks.datadog.metric_options import DatadogMetricsConfig
 from towline.plumbing.address import check_url
 from towline.plumbing.sizes import PositiveSeconds
 
@@ -20,6 +21,7 @@ class DatadogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     `site`: datadoghq.com, datadoghq.eu, us3.datadoghq.com, ...; `logs_url` and `api_url` override what it means, for proxies.
     `compression`: gzip where something on the way does not know zstd (noticed by itself, too).
     `lanes`: requests under way at a time; pods are spread over them. One carries about 200 kB of lines for each answer it waits for.
+    `metrics`: all that the pods measure, expose and count goes to Datadog as well, unless it says otherwise.
     """
 
     site: str = "datadoghq.com"
@@ -29,6 +31,7 @@ class DatadogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     compression: Literal["zstd", "gzip", "identity"] = "zstd"
     lanes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     timeout_seconds: PositiveSeconds = 10.0
+    metrics: DatadogMetricsConfig = DatadogMetricsConfig()
 
     def __post_init__(self) -> None:
         if not _HOST.fullmatch(self.site):

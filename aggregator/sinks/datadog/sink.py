@@ -1,24 +1,24 @@
-"""The Datadog sink: sends what payload.py made, and says what the answer means.
+"""The Datadog sink: sends what payload.py made. What an answer means is in door.py; metrics go through metrics.py.
 
-Room: aggregator sinks. Never enters: retries, batches, metrics (the forwarder's). Answers: Datadog's OpenAPI document, operation
-SubmitLog, and what its Agent does with the statuses that the document leaves out.
+Room: aggregator sinks. Never enters: retries, batches, metrics of our own (the forwarder's).
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-import orjson
 import structlog
 
 from aggregator.core.records import Batch, Slice
 from aggregator.sink import Limits, Receipt, Refusal, Surroundings
 from aggregator.sinks.datadog.config import DatadogConfig
+from aggregator.sinks.datadog.door import Door, Post, is_success
+from aggregator.sinks.datadog.lanes import lane_of
+from aggregator.sinks.datadog.metrics import DatadogMetrics
 from aggregator.sinks.datadog.payload import MAX_ENTRIES, DatadogPayload, PayloadMaker
-from aggregator.sinks.posting import Answer, Request, exchange, retry_after_seconds
-from towline.plumbing.errors import ConfigError, RejectedError, RetryableError, TooLargeError, UnauthorizedError
+from aggregator.sinks.posting import Answer
+from towline.plumbing.errors import SecretAbsentError, TooLargeError
 from towline.plumbing.place import Place
 from towline.plumbing.secret import Secret, read_secret
 from towline.wire.identity import Origin, Pod
@@ -27,6 +27,7 @@ MAX_AGE_SECONDS = 18 * 3600  # Datadog drops older lines behind a 2xx
 MAX_AHEAD_SECONDS = 2 * 3600
 AGE_MARGIN_SECONDS = 60  # for clocks that differ, and for the way there
 _LOGS_PATH = "/api/v2/logs"
+_INTAKE = "the logs intake"
 _LIMITS = Limits(max_lines=MAX_ENTRIES, max_bytes=4_500_000, line_overhead_bytes=600)
 
 _log = structlog.get_logger()
@@ -50,25 +51,26 @@ class DatadogSink:
         addresses = addresses_of(config.site)
         self.logs_url = _with_path(config.logs_url or addresses.logs)
         self.api_url = (config.api_url or addresses.api).rstrip("/")
-        self._session = surroundings.session
-        self._timeout_seconds = config.timeout_seconds
-        self._key = key
-        self._key_check = KeyCheck(surroundings.session, self.api_url, config.timeout_seconds)
+        check = KeyCheck(surroundings.session, self.api_url, config.timeout_seconds)
+        self._door = Door(surroundings.session, key, check, config.timeout_seconds, lambda: wall_clock_ns() / 1e9)
         self._maker = PayloadMaker(surroundings.options.event_id)
         self._lanes = config.lanes
         self._encoding: str = config.compression
         self._zstd_known = config.compression != "zstd"
         self._wall_clock_ns = wall_clock_ns
+        self.metrics: DatadogMetrics | None = None
+        if config.metrics.send == "all":
+            self.metrics = DatadogMetrics(config.metrics, self._door, self.api_url, config.compression, config.lanes)
         if not addresses.listed and not config.logs_url:
             _log.warning("site_not_listed", sink=surroundings.name, site=config.site, logs_url=self.logs_url)
 
     @classmethod
     def build(cls, config: DatadogConfig, surroundings: Surroundings) -> "DatadogSink":
-        """Raises ConfigError where there is no API key."""
+        """Raises ConfigError where there is no API key, or none that can be used."""
         place = Place(surroundings.file, f"sinks.{surroundings.name}.api_key_file")
         key = read_secret(place, config.api_key_file, "DD_API_KEY")
         if key is None:
-            raise ConfigError(place.says("there is no API key. Name a file that holds it, or set DD_API_KEY"))
+            raise SecretAbsentError(place.says("there is no API key. Name a file that holds it, or set DD_API_KEY"))
         return cls(config, surroundings, key)
 
     @property
@@ -76,10 +78,7 @@ class DatadogSink:
         return _LIMITS
 
     def lane(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature
-        digest = hashlib.blake2b(
-            pod.uid.encode(), digest_size=8
-        ).digest()  # Python's own hash differs between processes
-        return f"logs-{int.from_bytes(digest, 'big') % self._lanes}"
+        return lane_of(pod, "logs", self._lanes)
 
     def key(self, pod: Pod, origin: Origin) -> str:  # noqa: ARG002 - the protocol's signature
         return ""
@@ -100,12 +99,12 @@ class DatadogSink:
         answer = await self._post(payload)
         if payload.encoding == "zstd" and not self._zstd_known and answer.status in {400, 415}:
             answer = await self._try_gzip(payload, answer)
-        await self._raise_unless_taken(answer)
+        await self._door.raise_unless_taken(answer, _INTAKE)
         self._zstd_known = self._zstd_known or payload.encoding == "zstd"
         return Receipt(truncated=payload.truncated)
 
     async def healthcheck(self) -> None:
-        await self._key_check.check(self._key.reveal())
+        await self._door.check_key()
 
     async def recall(self, memo: Mapping[str, str]) -> None:
         """Nothing is remembered for Datadog."""
@@ -114,48 +113,15 @@ class DatadogSink:
         """Nothing to let go of: the session is the service's."""
 
     async def _post(self, payload: DatadogPayload) -> Answer:
-        headers = {
-            "DD-API-KEY": self._key.reveal(),
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-        }
-        if payload.encoding != "identity":
-            headers["Content-Encoding"] = payload.encoding
-        return await exchange(
-            self._session, Request("POST", self.logs_url, headers, payload.body), self._timeout_seconds
-        )
+        return await self._door.post(Post(self.logs_url, payload.body, payload.encoding))
 
     async def _try_gzip(self, payload: DatadogPayload, answer: Answer) -> Answer:
         """Whether zstd was the trouble: 415 says so; after a 400 it was where gzip passes. The API's document promises gzip only."""
         second = await self._post(await asyncio.to_thread(self._maker.recode, payload, "gzip"))
-        if answer.status == 415 or _is_success(second.status):
+        if answer.status == 415 or is_success(second.status):
             self._encoding, self._zstd_known = "gzip", True
             _log.info("compression_changed", reason="zstd_refused", compression="gzip", status=answer.status)
         return second
-
-    async def _raise_unless_taken(self, answer: Answer) -> None:
-        if _is_taken(answer):
-            return
-        status = answer.status
-        if status == 413:
-            raise TooLargeError("the logs intake says that it is too large (413)")
-        if status == 400:
-            raise RejectedError("the logs intake says that it is malformed (400)")
-        if status in {401, 403}:
-            await self._ask_about_key(status)
-        what = "with something that is not Datadog's answer" if _is_success(status) else str(status)
-        wait = retry_after_seconds(answer.headers, self._wall_clock_ns() / 1e9)
-        raise RetryableError(f"the logs intake answered {what}", wait)
-
-    async def _ask_about_key(self, status: int) -> None:
-        """Return where the key is good after all (it was changed meanwhile). Raises UnauthorizedError where it is not, or nobody knows."""
-        try:
-            await self._key_check.check(self._key.reveal())
-        except RetryableError as error:
-            raise UnauthorizedError(
-                f"the logs intake refuses the API key ({status}). Correct api_key_file or DD_API_KEY"
-            ) from error
 
     def _has_untimely(self, payload: DatadogPayload) -> bool:
         oldest, newest = self._timely()
@@ -191,22 +157,6 @@ class DatadogSink:
             now - (MAX_AGE_SECONDS - AGE_MARGIN_SECONDS) * 1_000_000_000,
             now + (MAX_AHEAD_SECONDS - AGE_MARGIN_SECONDS) * 1_000_000_000,
         )
-
-
-def _is_success(status: int) -> bool:
-    return 200 <= status < 300
-
-
-def _is_taken(answer: Answer) -> bool:
-    """True for Datadog's own yes: 202 (200 from older gateways) with `{}` or nothing. A login page's 200 is none."""
-    if answer.status not in {200, 202} or not answer.whole:
-        return False
-    if not answer.body.strip():
-        return True
-    try:
-        return isinstance(orjson.loads(answer.body), dict)
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _with_path(url: str) -> str:

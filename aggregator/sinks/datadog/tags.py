@@ -22,7 +22,12 @@ _APP_LABELS = ("name", "instance", "version", "component", "part-of", "managed-b
 def tags_of(pod: Pod, origin: Origin) -> list[str]:
     """`key:value` tags, each once, in a fixed order, safe to be joined by commas."""
     found = [f"{key}:{value}" for key, value in _pairs(pod, origin) if value] + [tag for tag in origin.tags if tag]
-    return list(dict.fromkeys(_NOT_IN_A_TAG.sub("_", tag)[:MAX_TAG_CHARS] for tag in found))
+    return list(dict.fromkeys(map(clean_tag, found)))
+
+
+def clean_tag(tag: str) -> str:
+    """A tag as it can stand there."""
+    return _NOT_IN_A_TAG.sub("_", tag)[:MAX_TAG_CHARS]
 
 
 def constants_of(pod: Pod, origin: Origin) -> bytes:

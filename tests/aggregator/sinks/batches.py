@@ -1,5 +1,6 @@
 """Batches as a forwarder hands them to a sink, made by hand."""
 
+import time
 from pathlib import Path
 
 from aggregator.core.records import Batch, Slice
@@ -31,6 +32,11 @@ def piece(lines, *, start=0, pod=POD, origin=ORIGIN, read_unix_ns=NOW_NS, **more
     end = start + sum(map(len, lines)) + len(lines)
     fields = {"block_id": 1, "stream": "5" * 32, "epoch": 0, **more}
     return Slice(start=start, end=end, lines=lines, pod=pod, origin=origin, read_unix_ns=read_unix_ns, **fields)
+
+
+def fresh(lines, **more):
+    """A slice that was read just now."""
+    return piece(lines, **{"read_unix_ns": time.time_ns(), **more})
 
 
 def batch_of(*pieces, key=""):
