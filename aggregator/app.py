@@ -107,6 +107,8 @@ class _Service:
         parts: Parts,
     ) -> None:
         push, metrics, page = parts.lines(), parts.metrics(), parts.page()
+        if page is not None:
+            page.include(parts.counted)
         types = {name: sink.options.type for name, sink in sinks.items()}
         types |= {metrics_name(name): kind for name, kind in types.items()}
         registry = CollectorRegistry()

@@ -16,10 +16,12 @@ import aiohttp
 
 from aggregator.auth import Authenticator, build_authenticator
 from aggregator.config import AggregatorConfig, SinkConfig, sinks_of
+from aggregator.core.series import SeriesFamily
 from aggregator.journal import Share
 from aggregator.metric_sink import MetricSink, MetricsOnly, metrics_of
 from aggregator.registry import SINKS
 from aggregator.sink import Sink, Surroundings
+from aggregator.sinks.log_metrics.sink import LogMetricsSink
 from aggregator.sinks.prometheus import PrometheusSink
 from towline.plumbing.config_file import check_secret_files
 from towline.plumbing.errors import ConfigError
@@ -51,6 +53,11 @@ class Parts:
     def page(self) -> PrometheusSink | None:
         """The page that is scraped."""
         return next((sink for sink in self.sinks.values() if isinstance(sink, PrometheusSink)), None)
+
+    def counted(self) -> list[SeriesFamily]:
+        """What rules made of lines, for the page."""
+        made = (sink for sink in self.sinks.values() if isinstance(sink, LogMetricsSink))
+        return [family for sink in made for family in sink.families()]
 
     def shares(self, configured: Mapping[str, SinkConfig], max_bytes: int) -> dict[str, Share]:
         """What each destination that is pushed to may have of a journal of `max_bytes`."""

@@ -35,11 +35,13 @@ class Receipt:
     """The destination answered for all of a batch. `memo` is written in the transaction that settles: the sink's own durable state.
 
     `truncated`: how many of the lines it took were cut to what it takes. They are delivered, and counted apart.
+    `settled`: called once the journal has it: for what may be shown only then.
     """
 
     refusals: Sequence[Refusal] = ()
     memo: Mapping[str, str] = field(default_factory=dict)
     truncated: int = 0
+    settled: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

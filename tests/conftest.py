@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 
 import pytest
 
@@ -25,6 +26,33 @@ def nobody_contacts_a_metadata_endpoint(request):
     yield
     if _hits and "contacts_link_local" not in request.keywords:
         pytest.fail(f"connected to {_hits}: no code path ever contacts a link-local address")
+
+
+@pytest.fixture
+async def aggregator():
+    """An aggregator that a collector believes, on a journal in memory; `listening` opens its door."""
+    from tests.fakes.aggregator import Believed
+
+    return Believed()
+
+
+@pytest.fixture
+def quiet_soon(monkeypatch):
+    """A drain that takes a tenth of a second without news for quiet."""
+    from collector import drain
+
+    monkeypatch.setattr(drain, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(drain, "TURN_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def ticking_pod(tmp_path, aggregator, quiet_soon):
+    """A pod whose clock really ticks, with its collector, before `aggregator`."""
+    from tests.fakes.aggregator import listening
+    from tests.fakes.pod import collecting
+
+    async with listening(aggregator) as port, collecting(tmp_path, port, clock=time.monotonic) as pod:
+        yield pod
 
 
 def pytest_collection_modifyitems(items):

@@ -30,6 +30,7 @@ JOB_LABELS = frozenset({"job-name", "batch.kubernetes.io/job-name"})
 
 _exemplar_of = itemgetter(3)
 _EXEMPLARY: Mapping[Kind, str] = {"counter": "_total", "histogram": "_bucket"}  # what may have exemplars in OpenMetrics
+_OWN: PodKey = ("", "")  # no pod has an empty name
 _NO_NAMES = frozenset({"", "_total", PUSH_TIME.name})  # a counter's bare suffix would be a family without a name
 
 
@@ -74,6 +75,8 @@ class Exposition:
         self._refused: Counter[str] = Counter()
         self._table = FamilyTable()
         self._pods: dict[PodKey, _Speaker] = {}
+        self._own: dict[str, Sequence[SeriesFamily]] = {}
+        self._own_refused = 0
 
     @property
     def refused_series(self) -> Mapping[str, int]:
@@ -99,6 +102,22 @@ class Exposition:
         self._series += speaker.series
         known = before.quarantined if before is not None else frozenset()
         return Pushed(shown=True, quarantined=speaker.quarantined - known)
+
+    def show_own(self, families: Sequence[SeriesFamily]) -> None:
+        """Show what this aggregator itself counted, in place of what it showed of that before. Whose a series is stands in its labels.
+
+        A family of the same object is not rendered again; one that does not fit beside the pods' is in quarantine.
+        """
+        wanted = _by_name(families)
+        for name, shown in list(self._own.items()):
+            if not _are_same(shown, wanted.get(name, ())):
+                self._table.remove(name, _OWN)
+                del self._own[name]
+        for name, same in wanted.items():
+            if name not in self._own and self._table.fits(name, same[0].kind):
+                self._own[name] = same
+                self._table.put(same[0], _OWN, block(text for one in same for text in lines_of("", one.rows)), b"")
+        self._own_refused = len(wanted) - len(self._own)
 
     def expire(self, now: float) -> int:
         """Take off the page whose time is over. Returns how many they were."""
@@ -145,7 +164,7 @@ class Exposition:
         del self._pods[key]
 
     def _about_itself(self, *, openmetrics: bool) -> Iterator[bytes]:
-        quarantined = sum(len(pod.quarantined) for pod in self._pods.values())
+        quarantined = sum(len(pod.quarantined) for pod in self._pods.values()) + self._own_refused
         yield _own("pods", "gauge", "Pods on this page.", {"": len(self._pods)}, openmetrics)
         yield _own("series", "gauge", "Series of pods on this page.", {"": self._series}, openmetrics)
         what = "Families that a pod sends under a type other than the page's."
@@ -177,6 +196,10 @@ def _blocks(identity: str, rows: Sequence[Row], kind: Kind) -> tuple[bytes, byte
         for text, row in zip(lines, rows, strict=True)
     )
     return block(lines), block(extended)
+
+
+def _are_same(some: Sequence[SeriesFamily], others: Sequence[SeriesFamily]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
 
 
 def _is_newer(opened: Opened, before: _Speaker) -> bool:

@@ -122,6 +122,8 @@ class Lane:
         dead = dead_letters_of(part, receipt.refusals, self._desk.name)
         kill_point("forwarder.before_settle")
         await self._waiting.write(settlements, dead, receipt.memo)
+        if receipt.settled is not None:
+            receipt.settled()
         for settlement in settlements:
             if settlement.done:
                 self._gather.settled(settlement.block_id)

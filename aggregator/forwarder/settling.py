@@ -22,7 +22,7 @@ def joined(
     slices = tuple(piece for one in parts if one is not None for piece in one.slices)
     refusals = [Refusal(index, one.reason) for index, one in enumerate(refused)]
     refusals += [Refusal(one.index + len(refused), one.reason, one.keep) for one in receipt.refusals]
-    return Batch(slices), Receipt(refusals, receipt.memo, receipt.truncated)
+    return Batch(slices), Receipt(refusals, receipt.memo, receipt.truncated, receipt.settled)
 
 
 def settlements_of(batch: Batch, debt: Debt, is_last_of: Callable[[Slice], bool]) -> list[Settlement]:

@@ -5,7 +5,7 @@ Never enters: HTTP; app.py mounts it at GET /metrics. Scrape with `honor_labels:
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from aggregator.core.exposition import Exposition, Terms
 from aggregator.core.opening import Opener, OpenLimits
-from aggregator.core.series import Opened
+from aggregator.core.series import Opened, SeriesFamily
 from aggregator.sink import Surroundings
 from towline.wire.identity import Pod
 from towline.wire.snapshot import SnapshotRequest
@@ -71,11 +71,16 @@ class PrometheusSink:
         self._warm_at = 0.0
         self._missing: set[str] = set()
         self._wall_unix_ns = wall_unix_ns
+        self._counted: Callable[[], Sequence[SeriesFamily]] = tuple
 
     @classmethod
     def build(cls, config: PrometheusConfig, _surroundings: Surroundings) -> "PrometheusSink":
         """As the registry builds it."""
         return cls(config)
+
+    def include(self, counted: Callable[[], Sequence[SeriesFamily]]) -> None:
+        """Show beside the pods' families those that `counted` gives at each scrape: what this aggregator made of lines."""
+        self._counted = counted
 
     def expect(self, pod_uids: Iterable[str], now: float) -> None:
         """Say, once at the start, which pods the journal heard of shortly before: until they have pushed, or the warm-up is over, there is no page."""
@@ -106,6 +111,7 @@ class PrometheusSink:
         The names in `own` must begin with `aggregator_`: these are what no pod may use.
         """
         self._exposition.expire(now)
+        self._exposition.show_own(self._counted())
         encoder, content_type = choose_encoder(accept)
         openmetrics = content_type.startswith(_OPENMETRICS)
         chunks = self._chunks(encoder(own).removesuffix(_END), openmetrics=openmetrics)

@@ -3,10 +3,10 @@ import os
 import shutil
 import socket
 import tempfile
-from msgspec.structs import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from collector.core.files import ReadOrder
 from tests.collector.tailing import desk_with, lines_of, numbered

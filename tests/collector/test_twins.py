@@ -1,7 +1,6 @@
-from msgspec.structs import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from collector.core.files import FileKey, Position, Scan, Seen
 from collector.core.following import Followed

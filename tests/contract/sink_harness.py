@@ -134,7 +134,7 @@ class FileHarness(Harness):
 
 
 HARNESSES = {"datadog": DatadogHarness, "cloudwatch": CloudWatchHarness, "file": FileHarness}
-PULLS = {"prometheus"}
+PULLS = {"prometheus", "remote_write", "log_metrics"}
 
 
 def harness_for(kind, folder):

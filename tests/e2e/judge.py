@@ -149,6 +149,11 @@ def judge(
     return trial.verdict()
 
 
+def records_of(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """The records of a tailer that delivered just these lines."""
+    return [{"message": line} for line in lines]
+
+
 def read_summary(path: Path) -> dict[str, Any]:
     """What the writers of one process say they wrote."""
     return json.loads(path.read_text())

@@ -84,6 +84,12 @@ class Stage(Deployment):
     def written(self) -> dict[str, Any]:
         return read_summary(self.summary)
 
+    def written_and_delivered(self) -> dict[str, Any]:
+        """What the writer wrote, once all of it is delivered."""
+        written = self.written()
+        self.wait_delivered(sum(written["bytes"].values()))
+        return written
+
     def records(self) -> list[dict[str, Any]]:
         """What the file sink has, in its order."""
         return list(read_records(self.delivered))

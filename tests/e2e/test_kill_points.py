@@ -46,8 +46,7 @@ def test_an_aggregator_that_dies_there_loses_and_doubles_nothing(stage, point, p
     stage.run(collector)
     with stage.writer(*WRITING, lines=900) as writer:
         die_and_start_again(aggregator, writer)
-    written = stage.written()
-    stage.wait_delivered(sum(written["bytes"].values()))
+    written = stage.written_and_delivered()
     assert_exact(written, stage.records())
 
 
@@ -60,8 +59,7 @@ def test_a_collector_that_dies_there_loses_and_doubles_nothing(stage, point):
         collector.environment["TOWLINE_KILL_AT"] = point
         collector.start()
         die_and_start_again(collector, writer)
-    written = stage.written()
-    stage.wait_delivered(sum(written["bytes"].values()))
+    written = stage.written_and_delivered()
     assert_exact(written, stage.records())
 
 
@@ -75,8 +73,7 @@ def test_before_datadog_a_death_there_copies_one_request_at_most_under_the_same_
     stage.run(collector)
     with stage.writer(*WRITING, lines=900) as writer:
         die_and_start_again(aggregator, writer)
-    written = stage.written()
-    stage.wait_delivered(sum(written["bytes"].values()))
+    written = stage.written_and_delivered()
     verdict = judge(written, intake.entries)
     assert verdict.clean_but_for_copies, verdict
     largest = max(request.records for request in intake.requests)

@@ -39,9 +39,8 @@ def test_kills_under_rotation_leave_every_line_once_in_the_file(stage, who, rota
         assert writer.wait(30) == 0
     for service in (collector, aggregator):
         service.wait_ready()
-    written = stage.written()
+    written = stage.written_and_delivered()
     assert min(written["rotations"].values()) >= 3
-    stage.wait_delivered(sum(written["bytes"].values()))
     assert_exact(written, stage.records())
 
 
@@ -50,8 +49,7 @@ def test_a_restart_storm_makes_progress_once_it_is_over(stage):
     with stage.writer(*WRITING, "--rotate", "rename", lines=800) as writer:
         kill_at_random([collector, aggregator], seed=5, kills=12, gap_seconds=(0.05, 0.15), at_work=False)
         assert writer.wait(30) == 0
-    written = stage.written()
-    stage.wait_delivered(sum(written["bytes"].values()))
+    written = stage.written_and_delivered()
     assert_exact(written, stage.records())
 
 
@@ -101,8 +99,7 @@ def test_kills_before_datadog_lose_nothing_and_copy_at_most_one_batch_each(stage
     with stage.writer(*WRITING, "--rotate", "rename", lines=2000) as writer:
         kill_at_random(victims, seed=f"datadog {who}")
         assert writer.wait(30) == 0
-    written = stage.written()
-    stage.wait_delivered(sum(written["bytes"].values()))
+    written = stage.written_and_delivered()
     records = datadog.records()
     verdict = judge(written, records)
     assert verdict.clean_but_for_copies, verdict

@@ -136,7 +136,7 @@ class MemoryJournal:
             taken.append(replace(stored.block, place=place))
         return taken
 
-    async def snapshot(self, pod, run, sequence):
+    async def snapshot(self, pod, run, sequence, custody=None):
         newest = self.sequences.get((pod.uid, run), 0)
         self.sequences[pod.uid, run] = max(newest, sequence)
         return max(newest, sequence), sequence > newest
