@@ -6,6 +6,7 @@ Room: collector, the top. Never enters: decisions.
 import asyncio
 import os
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,6 +62,8 @@ class _Collector:
 
     def __init__(self, config: CollectorConfig, identity: PodIdentity, file: str = "collector.yaml") -> None:
         self._config, self._identity, self._file = config, identity, file
+        # One for both connections: each holds the whole bundle of authorities.
+        self._tls = ssl.create_default_context() if config.aggregator.url.startswith("https:") else None
         self._speaker = Speaker(identity.pod, _token(config), run=secrets.token_hex(8))
         self._peers = Peers(pod_uid=identity.pod().uid, failover_seconds=config.failover_seconds)
         self._watcher = open_watcher(config, identity.pod().uid)
@@ -117,7 +120,7 @@ class _Collector:
         return _on_a_thread(gather)
 
     def _link(self) -> Link:
-        client = Client(self._config.aggregator.url, self._config.aggregator.timeout_seconds)
+        client = Client(self._config.aggregator.url, self._config.aggregator.timeout_seconds, self._tls)
         return Link(client, self._peers, self._speaker, time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> int:

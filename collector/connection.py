@@ -133,12 +133,14 @@ class Connection(asyncio.Protocol):
         self._has_head = True
         if self._received_bytes > MAX_HEAD_BYTES and sum(map(_length_of, self._headers)) > MAX_HEAD_BYTES:
             self._fail(TooLongError(f"the head of the answer is longer than {MAX_HEAD_BYTES} bytes"))
+        elif any(self._is_too_long(field) for field in self._headers):
+            self._fail(TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes"))
 
     def on_body(self, part: bytes) -> None:
         self._body_bytes += len(part)
         if self._body_bytes > self._max_answer_bytes:
             self._fail(TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes"))
-        else:
+        elif self._waiter is not None and not self._waiter.done():
             self._parts.append(part)
 
     def on_message_complete(self) -> None:
@@ -148,15 +150,21 @@ class Connection(asyncio.Protocol):
             self.is_open = False
         self._settle()
 
+    def _is_too_long(self, field: tuple[bytes, bytes]) -> bool:
+        name, value = field
+        return name.lower() == b"content-length" and int(value) > self._max_answer_bytes
+
     # What comes of it.
 
     def _settle(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(Answer(self._parser.get_status_code(), self._headers, b"".join(self._parts)))
+        self._parts = []
 
     def _fail(self, error: Exception) -> None:
         """End the connection, and the request if it has no answer yet."""
         self.is_open = False
+        self._parts = []  # the error's traceback holds us until the next full garbage collection
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
 

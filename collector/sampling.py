@@ -20,13 +20,14 @@ LAST_GATHER_SECONDS = 0.5  # of which an app that answers no more may take this 
 RETRY_SECONDS = 0.5  # while no journal is known, or another is there that is not yet believed in
 
 Source = Callable[[int, bool], Coroutine[Any, Any, Gathered]]  # (now_unix_ns, whether what was gathered last is frozen)
+Asking = Callable[[int, bool, float], Coroutine[Any, Any, Gathered]]  # the same, and for how many seconds others are waited for
 
 
 class Sources(NamedTuple):
-    """Who has something to say. `handing_over`: what they say is gone from them, so they are always heard out; `asking` others may be cut short."""
+    """Who has something to say. `handing_over`: what they say is gone from them, so they are always heard out; `asking` others are told how long these may take."""
 
     handing_over: Sequence[Source]
-    asking: Sequence[Source] = ()
+    asking: Sequence[Asking] = ()
 
 
 _log = structlog.get_logger()
@@ -69,13 +70,12 @@ class Sampling:
             _log.info("last_snapshot_dropped")
 
     async def _gather(self, patience_seconds: float) -> None:
-        """Ask every source at once. Who asks others for longer than this has nothing to say this time, and costs the rest nothing."""
+        """Ask every source at once. Whoever asks others gives up those that take longer than this, each by itself: it costs the rest nothing."""
         now_unix_ns, is_fresh = time.time_ns(), self.queue.is_fresh
         async with asyncio.TaskGroup() as group:
             heard = [group.create_task(source(now_unix_ns, is_fresh)) for source in self._sources.handing_over]
             asked = [
-                group.create_task(_within(patience_seconds, source(now_unix_ns, is_fresh)))
-                for source in self._sources.asking
+                group.create_task(source(now_unix_ns, is_fresh, patience_seconds)) for source in self._sources.asking
             ]
         for answer in (*heard, *asked):
             self.queue.offer(answer.result(), now_unix_ns)
@@ -96,11 +96,3 @@ class Sampling:
         outcome = self.queue.answered(answer)
         self.sent_snapshots += outcome is Outcome.TAKEN
         return RETRY_SECONDS if outcome is Outcome.KEPT else None
-
-
-async def _within(seconds: float, answer: Coroutine[Any, Any, Gathered]) -> Gathered:
-    try:
-        async with asyncio.timeout(seconds):
-            return await answer
-    except TimeoutError:
-        return Gathered()

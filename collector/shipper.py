@@ -17,7 +17,6 @@ from collector.core.custody import Custody, Sent
 from collector.core.pace import Pace
 from collector.keeper import Keeper
 from collector.link import Link, Wait
-from collector.memory import give_back
 from collector.watcher import Watcher
 from towline.plumbing.kill_points import kill_point
 from towline.plumbing.lifecycle import wait_until
@@ -55,6 +54,7 @@ class Shipper:
         self.hurried_at: float | None = None  # when we were told to leave
         self._long_asked = asyncio.Event()  # an answer is waited for, longer than a scan may wait
         self._patience: asyncio.Timeout | None = None
+        self._ends_backlog = False  # a backlog was read to its end, and what its large blocks needed is still held
 
     def hurry(self) -> None:
         """We are told to leave: a silent or leaving peer is left at once, copies before loss (rule 14)."""
@@ -119,7 +119,7 @@ class Shipper:
             more = await self.watcher.turn(self.custody, now, look=look, gather=send, hurry=draining)
             if send:
                 if self.pace.more and not more:
-                    give_back()  # that was the end of a backlog
+                    self._ends_backlog = True
                 self.pace.more = more
         if look:
             self.pace.scanned_at, self.pace.scan_seconds = now, self.watcher.scan_seconds
@@ -203,6 +203,9 @@ class Shipper:
             self.progress.waiting_for = ""
         moved = bool(answer.delivered) or self.custody.waiting_bytes != waited
         self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=moved)
+        if self._ends_backlog and not self.custody.unsent_bytes:
+            self._ends_backlog = False
+            await self.watcher.give_back()
         await self.keeper.save_if_due(self.custody, self.link.peers.current, self.clock())
 
     async def _take_up(self, marks: MarksAnswer) -> None:

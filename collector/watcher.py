@@ -20,6 +20,7 @@ from collector.core.stream import Stream
 from collector.core.tail import Tail
 from collector.file_events import tell
 from collector.framing import Framer, Gathered
+from collector.memory import give_back
 from collector.nudge import Nudge
 from collector.sources.file_tail import POLL_SECONDS, SCAN_SECONDS, FileTail
 from collector.sources.inotify import Inotify
@@ -257,6 +258,12 @@ class Watcher:
             if beyond:
                 left[stream.origin.path] = left.get(stream.origin.path, 0) + beyond
         return left
+
+    async def give_back(self) -> None:
+        """Let go of what large blocks needed: after a backlog nothing of that size comes for a while."""
+        self._framer = Framer()
+        self._files.let_go_of_buffers()
+        await self._thread.run(give_back)
 
     async def rest(self) -> None:
         """Return when the thread has finished what it was given, even if whoever asked for it was cancelled."""

@@ -14,6 +14,7 @@ from towline.wire.snapshot import Distribution, Event, Family, Sample, Scrape, S
 
 MAX_KEPT = 1000  # events and checks, of each; beyond, the oldest go
 MAX_STAMPED = 20_000
+MAX_CHARS = 2 << 20  # of events, checks and stamped values, of each: a snapshot must not become too large to be taken
 
 _Key = tuple[tuple[str, str], ...]
 _Series = TypeVar("_Series", Sample, Distribution)
@@ -83,13 +84,27 @@ class Merger:
         return room
 
     def _newest(self, kind: str, together: tuple[_Said, ...], limit: int) -> tuple[_Said, ...]:
-        if len(together) > limit:
-            self.dropped[kind] += len(together) - limit
-        return together[-limit:]
+        kept, room = 0, MAX_CHARS
+        for said in reversed(together[-limit:]):
+            room -= _chars(said)
+            if room < 0:
+                break
+            kept += 1
+        if kept < len(together):
+            self.dropped[kind] += len(together) - kept
+        return together[len(together) - kept :]
 
 
 def _key(labels: Mapping[str, str]) -> _Key:
     return tuple(sorted(labels.items()))
+
+
+def _chars(said: Event | ServiceCheck | Stamped) -> int:
+    """How much text it holds."""
+    if isinstance(said, Stamped):
+        return len(said.name) + sum(map(len, said.labels)) + sum(map(len, said.labels.values()))
+    text = said.title + said.text if isinstance(said, Event) else said.name + said.message
+    return len(text) + sum(map(len, said.tags))
 
 
 def _by_endpoint(scrapes: Iterable[Scrape]) -> tuple[Scrape, ...]:

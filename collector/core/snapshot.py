@@ -10,7 +10,7 @@ import msgspec
 from collector.core.gathered import NOTHING, Gathered, Merger
 from towline.wire.block import Code
 from towline.wire.codec import encode_request
-from towline.wire.snapshot import SnapshotAnswer, SnapshotRequest
+from towline.wire.snapshot import Scrape, SnapshotAnswer, SnapshotRequest
 
 
 class Outcome(Enum):
@@ -112,12 +112,37 @@ class SnapshotQueue:
             self._journal = answer.journal
             self._settle()
             return Outcome.TAKEN
+        if answer.code == Code.TOO_LARGE and self._leave_out_the_app():
+            return Outcome.KEPT
         if answer.code in _GIVES_UP:
             self._settle()
             self._sequence -= 1  # its name was never taken: numbers without holes tell a journal that it missed nothing
             self.given_up_snapshots += 1
             return Outcome.GIVEN_UP
         return Outcome.KEPT
+
+    def _leave_out_the_app(self) -> bool:
+        """Of a snapshot that is too large, keep what the pod measured: what its app said must not cost that. False where there is nothing to leave out."""
+        said = self._in_flight
+        if said is None:
+            return False
+        own = tuple(family for family in said.families if family.source == "pod")
+        texts = sum(bool(scrape.body) for scrape in said.scrapes)
+        left = {
+            "series": sum(len(one.samples) + len(one.distributions) for one in said.families if one.source != "pod"),
+            "scrapes": texts,
+            "stamped": len(said.stamped),
+            "events": len(said.events),
+            "checks": len(said.checks),
+        }
+        if not any(left.values()):
+            return False
+        self.dropped.update({kind: count for kind, count in left.items() if count})
+        scrapes = tuple(without_text(scrape) if scrape.body else scrape for scrape in said.scrapes)
+        self._freeze(
+            msgspec.structs.replace(said, families=own, scrapes=scrapes, stamped=(), events=(), checks=())
+        )
+        return True
 
     def _freeze(self, request: SnapshotRequest) -> None:
         self._in_flight = request
@@ -126,3 +151,8 @@ class SnapshotQueue:
     def _settle(self) -> None:
         self._in_flight = None
         self.body = b""
+
+
+def without_text(scrape: Scrape) -> Scrape:
+    """An endpoint that gave its text, for which there is no room: it counts as down."""
+    return msgspec.structs.replace(scrape, up=False, error="no_room", content_type="", length=0, body=b"")

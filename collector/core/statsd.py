@@ -27,7 +27,8 @@ from towline.wire.snapshot import Event, ServiceCheck, Stamped
 
 MAX_STAMPED = 10_000  # of one interval, as are the next two
 MAX_CHECKS = 2_000
-MAX_EVENT_BYTES = 1 << 20
+MAX_EVENT_BYTES = 1 << 20  # of checks as many again
+MAX_STAMPED_BYTES = 2 << 20  # names and tags
 
 _Key = tuple[tuple[str, str], ...]
 _Add = Callable[[bytes, float], None]
@@ -62,7 +63,7 @@ class Table:
         self.stamped: list[Stamped] = []
         self.events: list[Event] = []
         self.checks: list[ServiceCheck] = []
-        self._event_bytes = 0
+        self._event_bytes = self._check_bytes = self._stamped_bytes = 0
         self._budgets = Budgets(limits.max_series)
         # Where a value goes, by the bytes around it: a line that was met before is not parsed.
         self._known: dict[tuple[bytes, bytes], tuple[_Add, float]] = {}
@@ -111,7 +112,7 @@ class Table:
             if line.startswith(b"_e{"):
                 self._keep_event(parse_event(line, now_unix_seconds), len(line))
             elif line.startswith(b"_sc|"):
-                self._keep_check(parse_check(line, now_unix_seconds))
+                self._keep_check(parse_check(line, now_unix_seconds), len(line))
             else:
                 self._take_metric(parse_metric(line))
         except MalformedError as error:
@@ -135,9 +136,10 @@ class Table:
         self._event_bytes += size_bytes
         self.events.append(event)
 
-    def _keep_check(self, check: ServiceCheck) -> None:
-        if len(self.checks) >= MAX_CHECKS:
+    def _keep_check(self, check: ServiceCheck, size_bytes: int) -> None:
+        if len(self.checks) >= MAX_CHECKS or self._check_bytes + size_bytes > MAX_EVENT_BYTES:
             raise MalformedError("pending_limit")
+        self._check_bytes += size_bytes
         self.checks.append(check)
 
     def _take_metric(self, metric: Metric) -> None:
@@ -152,8 +154,10 @@ class Table:
 
     def _keep_stamped(self, metric: Metric) -> None:
         """A value with a time of its own is passed on: it belongs to no interval of ours."""
-        if len(self.stamped) + len(metric.values) > MAX_STAMPED:
+        size_bytes = len(metric.values) * (len(metric.name) + len(metric.tail))
+        if len(self.stamped) + len(metric.values) > MAX_STAMPED or self._stamped_bytes + size_bytes > MAX_STAMPED_BYTES:
             raise MalformedError("pending_limit")
+        self._stamped_bytes += size_bytes
         fields = metric.fields
         kind: Literal["gauge", "counter"] = "counter" if fields.kind == "counter" else "gauge"
         name = metric.name.decode("utf-8", "replace")
@@ -212,7 +216,8 @@ class Table:
     def hand_over(self) -> tuple[tuple[Stamped, ...], tuple[Event, ...], tuple[ServiceCheck, ...]]:
         """What is said once and then forgotten."""
         pending = tuple(self.stamped), tuple(self.events), tuple(self.checks)
-        self.stamped, self.events, self.checks, self._event_bytes = [], [], [], 0
+        self.stamped, self.events, self.checks = [], [], []
+        self._event_bytes = self._check_bytes = self._stamped_bytes = 0
         return pending
 
 

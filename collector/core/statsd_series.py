@@ -22,7 +22,7 @@ class Budgets:
     def __init__(self, max_series: int) -> None:
         self.series = Budget(max_series)
         self.text_bytes = Budget(max_series * 400)
-        self.buckets = Budget(max_series * 100)
+        self.buckets = Budget(max_series * 40)
         self.set_values = Budget(max_series * 10)
 
 

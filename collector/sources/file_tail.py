@@ -17,14 +17,13 @@ from collector.sources import statx
 from collector.sources.descriptors import Descriptors, Held, raise_limit
 from collector.sources.folders import TOO_MANY_OPEN, Refusals, open_file, opened_folder, reason_of
 from collector.sources.packed import MAGIC, DamagedError, Unpacker
-from collector.sources.reader import gap_at_start, print_before, read_piece
+from collector.sources.reader import Scratch, gap_at_start, print_before, read_piece
 from collector.sources.scanner import Scanner
 
 SCAN_SECONDS = 1.0  # with inotify a scan only finds what the kernel did not say
 POLL_SECONDS = 0.25  # without it
 SCAN_SHARE = 100  # scans may take one part of so many of a core: with very many files there are fewer
 
-SCRATCH_FROM_BYTES = 256 << 10  # smaller reads are not worth a buffer
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ class FileTail:
         self._nameless: dict[FileKey, Seen] = {}
         self._absent: set[FileKey] = set()  # open files that the last scan did not find under any name
         self._files: list[Seen] = []
-        self._scratch: bytearray | None = None
+        self._scratch = Scratch()
         self._unpackers: dict[FileKey, Unpacker] = {}
         self._lengths: dict[FileKey, tuple[tuple[int, int], int | None]] = {}
 
@@ -79,10 +78,12 @@ class FileTail:
         nameless, unlinked = self._look_at_nameless(candidates, complete)
         return Scan((*files, *nameless), complete, frozenset(unlinked))
 
+    def let_go_of_buffers(self) -> None:
+        """The next whole block makes its buffer anew."""
+        self._scratch.let_go()
+
     def read_one(self, order: ReadOrder) -> ReadResult:
         """Carry out one read order; an error is said in the result. A whole block is returned in a buffer that the next read overwrites: one copy, and no fresh pages."""
-        if self._scratch is None and order.max_bytes >= SCRATCH_FROM_BYTES:
-            self._scratch = bytearray(order.max_bytes)
         path = self._scanner.paths.get(order.key, order.key.root)
         try:
             held = self._held(order.key)
@@ -253,7 +254,7 @@ def _is_packed(fd: int) -> bool:
     return os.pread(fd, len(MAGIC), 0) == MAGIC
 
 
-def _read_plain(order: ReadOrder, fd: int, scratch: bytearray | None) -> ReadResult:
+def _read_plain(order: ReadOrder, fd: int, scratch: Scratch) -> ReadResult:
     piece = read_piece(fd, order, scratch)
     return ReadResult(
         order.stream_id,

@@ -5,6 +5,7 @@ Certificates on localhost are not checked: nobody else can be there, and none is
 """
 
 import asyncio
+import math
 import ssl
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ import structlog
 from collector.client import Client, NoAnswerError
 from collector.connection import Answer, TooLongError
 from collector.core.gathered import Gathered
+from collector.core.snapshot import without_text
 from collector.core.targets import LOCALHOST, Fault, Target, annotated, labels_of, without_twins
 from collector.sources.scrape_options import ScrapeConfig
 from towline.wire.codec import compress
@@ -27,6 +29,7 @@ from towline.wire.snapshot import Scrape
 _ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 _TYPES = frozenset({"text/plain", "application/openmetrics-text", ""})
 _OK = 200
+MAX_BODIES_BYTES = 8 << 20  # of one snapshot, compressed: it must be far from what an aggregator takes (16 MiB)
 
 _log = structlog.get_logger()
 
@@ -64,12 +67,21 @@ class PrometheusScrape:
     _endpoints: dict[Target, _Endpoint] = field(default_factory=dict)
     _faults: tuple[Fault, ...] = ()
 
-    async def gather(self, _now_unix_ns: int, _is_fresh: bool) -> Gathered:
-        """Scrape every endpoint, at once."""
+    async def gather(self, _now_unix_ns: int, _is_fresh: bool, patience_seconds: float = math.inf) -> Gathered:
+        """Scrape every endpoint, at once. One that takes longer than `patience_seconds` is down, whatever its own time-out; the others are heard."""
         self._follow(self.pod())
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._scrape(endpoint)) for endpoint in self._endpoints.values()]
-        return Gathered(scrapes=tuple(task.result() for task in asked))
+            endpoints = list(self._endpoints.values())
+            asked = [group.create_task(self._scrape(endpoint, patience_seconds)) for endpoint in endpoints]
+        left_bytes, scrapes = MAX_BODIES_BYTES, []
+        for endpoint, task in zip(endpoints, asked, strict=True):
+            scrape = task.result()
+            if len(scrape.body) > left_bytes:
+                scrape = without_text(scrape)
+            left_bytes -= len(scrape.body)
+            self._note(endpoint, scrape.error or "up")
+            scrapes.append(scrape)
+        return Gathered(scrapes=tuple(scrapes))
 
     def close(self) -> None:
         """Drop the connections."""
@@ -92,23 +104,20 @@ class PrometheusScrape:
             if target not in self._endpoints:
                 self._endpoints[target] = _endpoint(target, wanted.get(target, ANNOTATED))
 
-    async def _scrape(self, endpoint: _Endpoint) -> Scrape:
+    async def _scrape(self, endpoint: _Endpoint, patience_seconds: float) -> Scrape:
         started_unix_ns, started = time.time_ns(), time.perf_counter()
         scrape = Scrape(labels=dict(endpoint.target.labels), scraped_unix_ns=started_unix_ns, duration_seconds=0.0)
         try:
-            answer = await _ask(endpoint)
+            answer = await _ask(endpoint, patience_seconds)
             content_type = _checked(answer, endpoint.limits)
         except RefusedError as error:
-            outcome = error.reason
-            scrape = msgspec.structs.replace(scrape, error=outcome)
+            scrape = msgspec.structs.replace(scrape, error=error.reason)
         else:
-            outcome = "up"
             # On a worker thread: nothing is compressed on the event loop.
             body = await asyncio.to_thread(compress, answer.body)
             scrape = msgspec.structs.replace(
                 scrape, up=True, content_type=content_type, length=len(answer.body), body=body
             )
-        self._note(endpoint, outcome)
         return msgspec.structs.replace(scrape, duration_seconds=time.perf_counter() - started)
 
     def _note(self, endpoint: _Endpoint, outcome: str) -> None:
@@ -137,16 +146,21 @@ def _unchecked() -> ssl.SSLContext:
     return context
 
 
-async def _ask(endpoint: _Endpoint) -> Answer:
+async def _ask(endpoint: _Endpoint, patience_seconds: float) -> Answer:
     """Raises RefusedError."""
+    seconds = min(endpoint.limits.timeout_seconds, patience_seconds)
     headers = {
         "accept": _ACCEPT,
         "user-agent": "towline",
-        "x-prometheus-scrape-timeout-seconds": f"{endpoint.limits.timeout_seconds:g}",
+        "x-prometheus-scrape-timeout-seconds": f"{seconds:g}",
     }
     host = urlsplit(endpoint.target.url).hostname or LOCALHOST
+    address = LOCALHOST if host == "localhost" else host
     try:
-        return await endpoint.client.request(LOCALHOST if host == "localhost" else host, "GET", endpoint.path, headers)
+        async with asyncio.timeout(seconds):
+            return await endpoint.client.request(address, "GET", endpoint.path, headers)
+    except TimeoutError as error:
+        raise RefusedError("timed_out") from error
     except NoAnswerError as error:
         cause = error.__cause__
         if isinstance(cause, TooLongError):

@@ -13,6 +13,7 @@ from towline.wire.identity import PRINT_BYTES, PRINT_WINDOW_BYTES, print_of
 
 BLOCK_BYTES = 512  # the unit of st_blocks, whatever the file system's own
 PAGE_BYTES = 4096
+SCRATCH_FROM_BYTES = 256 << 10  # smaller reads are not worth a buffer
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -26,10 +27,29 @@ class Piece(msgspec.Struct, frozen=True):
     before: bytes = b""  # up to 64 kB right before the offset: enough for the print at any later place
 
 
-def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> Piece:
+class Scratch:
+    """A buffer for reads of a whole block, made when one comes: a pod that only writes a little never has one."""
+
+    def __init__(self) -> None:
+        self._buffer: bytearray | None = None
+
+    def of(self, wanted: int, block_bytes: int) -> bytearray | None:
+        """The buffer for a read of `wanted` bytes; None where that is less than a block, or too small to be worth one."""
+        if wanted < max(block_bytes, SCRATCH_FROM_BYTES):
+            return None
+        if self._buffer is None or len(self._buffer) != wanted:
+            self._buffer = bytearray(wanted)
+        return self._buffer
+
+    def let_go(self) -> None:
+        """The next whole block makes it anew."""
+        self._buffer = None
+
+
+def read_piece(fd: int, order: ReadOrder, scratch: Scratch) -> Piece:
     """Read on from the order's offset, in one pread with the bytes before it (kernel: a hole is what SEEK_DATA skips). Raises OSError.
 
-    A read that fills `scratch` is returned in it, uncopied: good until the next one.
+    A whole block is returned in `scratch`, uncopied: good until the next one.
     """
     offset = order.offset
     found = os.fstat(fd)
@@ -40,7 +60,7 @@ def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> P
     sparse = found.st_blocks * BLOCK_BYTES < size
     if sparse and wanted:
         wanted, hole = _until_hole(fd, offset, size, wanted)
-    before, data = _read_both(fd, offset, wanted, scratch)
+    before, data = _read_both(fd, offset, wanted, scratch.of(wanted, order.max_bytes))
     if order.expected_print is not None and print_of(before) != order.expected_print:
         return Piece(b"", print_matches=False, size=size, mtime_ns=mtime_ns)
     if first_gap := gap_at_start(before, data):
@@ -53,7 +73,7 @@ def read_piece(fd: int, order: ReadOrder, scratch: bytearray | None = None) -> P
 def _read_both(fd: int, offset: int, wanted: int, scratch: bytearray | None) -> tuple[bytes, bytes | bytearray]:
     """The bytes before an offset and those from it on, as they were at one moment."""
     before_bytes = min(offset, PRINT_BYTES)
-    if scratch is not None and len(scratch) == wanted:
+    if scratch is not None:
         before = bytearray(before_bytes)
         count = os.preadv(fd, [before, scratch], offset - before_bytes)
         if count == before_bytes + wanted:
