@@ -16,8 +16,11 @@ from bench import (
     collector_backlog,
     collector_pod,
     collector_tls,
+    dogstatsd,
+    exposition,
     journal_start,
     latency,
+    remote_write,
     replicas,
 )
 from bench.measure import Options, Row, add_options, alone, markdown, options_of, say
@@ -30,6 +33,9 @@ MEASUREMENTS: Mapping[str, Callable[[Options], list[Row]]] = {
     "latency": latency.measure,
     "replicas": replicas.measure,
     "journal_start": journal_start.measure,
+    "dogstatsd": dogstatsd.measure,
+    "exposition": exposition.measure,
+    "remote_write": remote_write.measure,
     "big_backlog": big_backlog.measure,
 }
 USUAL = tuple(name for name in MEASUREMENTS if name != "big_backlog")
