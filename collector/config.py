@@ -94,6 +94,12 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             raise ValueError(
                 "interval_seconds: is 0, so nothing would be scraped or counted. Set it, or remove the rest"
             )
+        names = [it.series_name for it in self.scrape]
+        twice = next((it.url for it in self.scrape if names.count(it.series_name) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"scrape: {twice!r} and another have one port, job and labels: one would hide the other. Give one another job"
+            )
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

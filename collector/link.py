@@ -86,8 +86,22 @@ class Link:
         answer = await self._exchange("POST", "/v1/snapshots", body)
         if isinstance(answer, Wait):
             return answer
-        said = answer.status in (Code.STORED, Code.UNREADABLE, Code.REWIND, Code.TOO_LARGE, Code.OTHER_JOURNAL)
+        if answer.status in (Code.UNREADABLE, Code.TOO_LARGE):
+            return self._word_at_the_door(answer)
+        said = answer.status in (Code.STORED, Code.REWIND, Code.OTHER_JOURNAL)
         return self._decoded(answer, SnapshotAnswer) if said else self._refused(answer)
+
+    def _word_at_the_door(self, answer: Answer) -> SnapshotAnswer | Wait:
+        """What is refused before it is known for a snapshot has no sequence in its answer; a proxy's 413 has no answer of ours at all."""
+        try:
+            codec.decode_answer(answer.body, SnapshotAnswer)
+        except _UNREADABLE:
+            refused = self._refused(answer)
+            if refused.answer is None and answer.status != Code.TOO_LARGE:
+                return refused
+            journal = refused.answer.journal if refused.answer is not None else ""
+            return SnapshotAnswer(journal=journal, code=answer.status, error=refused.error)
+        return self._decoded(answer, SnapshotAnswer)
 
     async def marks(self) -> MarksAnswer | Wait:
         """Ask the peer we have for all rows of this pod; without one, ask every address, and stay with the one last heard from."""

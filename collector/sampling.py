@@ -20,7 +20,9 @@ LAST_GATHER_SECONDS = 0.5  # of which an app that answers no more may take this 
 RETRY_SECONDS = 0.5  # while no journal is known, or another is there that is not yet believed in
 
 Source = Callable[[int, bool], Coroutine[Any, Any, Gathered]]  # (now_unix_ns, whether what was gathered last is frozen)
-Asking = Callable[[int, bool, float], Coroutine[Any, Any, Gathered]]  # the same, and for how many seconds others are waited for
+Asking = Callable[
+    [int, bool, float], Coroutine[Any, Any, Gathered]
+]  # the same, and for how many seconds others are waited for
 
 
 class Sources(NamedTuple):

@@ -17,6 +17,7 @@ else:
     from backports import zstd
 
 MAX_VANISHED = 10_000  # series that are remembered though the last snapshot had none of them
+MAX_ENDPOINTS = 1_000  # whose state is remembered
 _LARGEST_TEXT_BYTES = 256 << 20  # a book this large was never written: it is not believed
 _EXACT = 1 << 53  # integers below are floats without loss
 
@@ -24,10 +25,12 @@ _EXACT = 1 << 53  # integers below are floats without loss
 class Book(msgspec.Struct, array_like=True):
     """By series key: `name{labels` of a row, `family{labels` of a distribution; those of the last snapshot come first.
 
-    values: as last seen. own: the same of what began at 0 with this run of the collector; spreads: distributions, which always did.
+    values: as last seen; NaN where it was there, but its value at the last snapshot is not known. own: the same of what began at 0 with this run of the collector; spreads: distributions, which always did.
     held, held_spreads: deltas that were counted and not sent, as their snapshot was too old.
     live: how many of `values` the last snapshot had; the others vanished, and may come back.
-    forgot: series were dropped from the book, so one that is not in it may have been there before.
+    forgot: series were dropped from `values`, so one that is not in it may have been there before.
+    is_whole_run: all snapshots of this run were taken here, from its first on, so what is not in `own` counts from 0.
+    seen: endpoints (core/endpoints.py) of which the book has all series that there were, but for those of the families named.
     """
 
     values: dict[str, float] = {}
@@ -37,11 +40,8 @@ class Book(msgspec.Struct, array_like=True):
     held_spreads: dict[str, Distribution] = {}
     live: int = 0
     forgot: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """True where a pod has nothing that counts."""
-        return not (self.values or self.own or self.spreads or self.held or self.held_spreads or self.forgot)
+    is_whole_run: bool = False
+    seen: dict[str, tuple[str, ...]] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -62,7 +62,7 @@ class _Speaker(msgspec.Struct):
     ends: float
     identity: str
     series: int = 0
-    families: tuple[str, ...] = ()
+    families: list[str] = []
     quarantined: frozenset[str] = frozenset()
 
 
@@ -88,18 +88,24 @@ class Exposition:
         pod = opened.pod
         key = (pod.namespace, pod.name)
         before = self._pods.get(key)
-        if before is not None:
-            if not _is_newer(opened, before):
-                return Pushed(shown=False)
-            self._withdraw(key, before)
+        if before is not None and not _is_newer(opened, before):
+            return Pushed(shown=False)
         self._refused += opened.refused
         if opened.goodbye and not is_of_a_job(pod):
+            if before is not None:
+                self._withdraw(key, before)
             return Pushed(shown=False)
+        named = _by_name(opened.families)
+        if before is not None:
+            self._withdraw_other(key, before, named)
         speaker = self._pods[key] = self._speaker(opened, now)
         self._table.put(PUSH_TIME, key, block([line(PUSH_TIME.name, speaker.identity, number(now_unix_ns / 1e9))]), b"")
-        for name, families in _by_name(opened.families).items():
+        for name, families in named.items():
             self._show(name, families, key, speaker)
         self._series += speaker.series
+        if before is not None:  # blocks that have not been replaced, there being no room for them any more
+            for name in {*before.families}.difference(speaker.families):
+                self._table.remove(name, key)
         known = before.quarantined if before is not None else frozenset()
         return Pushed(shown=True, quarantined=speaker.quarantined - known)
 
@@ -154,7 +160,7 @@ class Exposition:
         self._refused["page_cap"] += len(rows) - len(kept)
         if kept:
             self._table.put(first, key, *_blocks(speaker.identity, kept, first.kind))
-            speaker.families += (name,)
+            speaker.families.append(name)
             speaker.series += len(kept)
 
     def _withdraw(self, key: PodKey, speaker: _Speaker) -> None:
@@ -162,6 +168,14 @@ class Exposition:
             self._table.remove(name, key)
         self._series -= speaker.series
         del self._pods[key]
+
+    def _withdraw_other(self, key: PodKey, speaker: _Speaker, named: Mapping[str, Sequence[SeriesFamily]]) -> None:
+        """Take away what is not said again, or under another type. The rest is replaced where it stands, which costs less than to make its place anew."""
+        self._series -= speaker.series
+        kept = [name for name in speaker.families if name in named and named[name][0].kind == self._table.kind(name)]
+        for name in {*speaker.families}.difference(kept):
+            self._table.remove(name, key)
+        speaker.families = kept
 
     def _about_itself(self, *, openmetrics: bool) -> Iterator[bytes]:
         quarantined = sum(len(pod.quarantined) for pod in self._pods.values()) + self._own_refused

@@ -20,6 +20,7 @@ _CHARS_OF_EACH = 128  # what remembering a text takes beside it
 
 _NOT_IN_METRIC = re.compile(r"[^a-zA-Z0-9_:]")
 _NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9_]")
+_NUMBERS = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf", "0.0": "0", "-0.0": "0"}  # zero has no sign here
 _TOTAL = "_total"
 _INFO = "_info"
 _TEXT_TYPE: Mapping[Kind, str] = {
@@ -70,6 +71,25 @@ class LabelWriter:
             self.chars += 2 * len(text) + _CHARS_OF_EACH
         return text
 
+    def write_all(self, sets: Iterable[Mapping[str, str]]) -> list[str]:
+        """The texts of many sets. Those of a family mostly have the same names, which are then not looked at again."""
+        written: list[str] = []
+        pick: Callable[[Mapping[str, str]], tuple[str, ...]] = _pick_none
+        texts: Mapping[tuple[str, ...], str] = {}
+        count = -1
+        for labels in sets:
+            try:
+                # As many names as were picked, and those among them: no other.
+                text = texts.get(pick(labels)) if len(labels) == count else None
+            except KeyError:
+                text = None
+            if text is None:
+                text = self.write(labels)
+                pick, _, texts = self._shapes[tuple(labels)]
+                count = len(labels) if len(pick(labels)) == len(labels) else -1
+            written.append(text)
+        return written
+
     def _learn(self, names: tuple[str, ...]) -> "_Shape":
         chosen = _chosen(names, self._without)
         template = ",".join(f'{name}="%s"' for name in chosen)
@@ -94,13 +114,13 @@ def label_text(labels: Mapping[str, str]) -> str:
 def number(value: float) -> str:
     """The shortest text that reads back as exactly this value."""
     text = repr(value)
-    if text.endswith(".0"):
-        return text[:-2] if value else "0"  # zero has no sign here
-    if math.isfinite(value):
-        return text
-    if math.isnan(value):
-        return "NaN"
-    return "+Inf" if value > 0 else "-Inf"
+    return _NUMBERS.get(text) or (text[:-2] if text[-2:] == ".0" else text)
+
+
+def numbers(values: Iterable[float]) -> list[str]:
+    """The same of many."""
+    of_some = _NUMBERS.get
+    return [of_some(text) or (text[:-2] if text[-2:] == ".0" else text) for text in map(repr, values)]
 
 
 def number_of(text: str) -> float:

@@ -17,10 +17,11 @@ PodKey = tuple[str, str]
 class _Shown(msgspec.Struct):
     """A family on the page: its first TYPE and HELP, as they stand above its lines in each format.
 
-    openmetrics: the blocks of pods whose lines differ there; the others' are those of `text`.
+    said: kind, help and unit. openmetrics: the blocks of pods whose lines differ there; the others' are those of `text`.
     """
 
     kind: Kind
+    said: tuple[Kind, str, str]
     text_head: bytes
     openmetrics_head: bytes
     text: dict[PodKey, bytes]
@@ -43,16 +44,24 @@ class FamilyTable:
 
     def put(self, family: SeriesFamily, key: PodKey, text: bytes, openmetrics: bytes) -> None:
         """Show a pod's block of a family that fits; `openmetrics` is empty where it is the same there."""
-        name, kind, help_text = family.name, family.kind, family.help
-        shown = self._families.get(name)
+        shown = self._families.get(family.name)
         if shown is None:
-            heads = text_head(name, kind, help_text), openmetrics_head(name, kind, help_text, family.unit)
-            shown = self._families[name] = _Shown(kind, *heads, {}, {})
-            for claimed in claimed_names(name, kind):
-                self._claims[claimed] = name
+            shown = self._families[family.name] = _shown(family)
+            for claimed in claimed_names(family.name, family.kind):
+                self._claims[claimed] = family.name
+        elif key in shown.text and len(shown.text) == 1 and shown.said != _said(family):
+            self._families[family.name] = shown = _shown(
+                family
+            )  # nobody else shows it, so what is said first is said now
         shown.text[key] = text
         if openmetrics:
             shown.openmetrics[key] = openmetrics
+        else:
+            shown.openmetrics.pop(key, None)
+
+    def kind(self, name: str) -> Kind:
+        """Of a family that is there."""
+        return self._families[name].kind
 
     def remove(self, name: str, key: PodKey) -> None:
         """Take a pod's block away, and with the last block the family."""
@@ -76,3 +85,19 @@ class FamilyTable:
             else:
                 blocks = (shown.openmetrics.get(key, text) for key, text in shown.text.items())
                 yield b"".join((shown.openmetrics_head, *blocks))
+
+
+def _said(family: SeriesFamily) -> tuple[Kind, str, str]:
+    return family.kind, family.help, family.unit
+
+
+def _shown(family: SeriesFamily) -> _Shown:
+    name, (kind, help_text, unit) = family.name, _said(family)
+    return _Shown(
+        kind=kind,
+        said=(kind, help_text, unit),
+        text_head=text_head(name, kind, help_text),
+        openmetrics_head=openmetrics_head(name, kind, help_text, unit),
+        text={},
+        openmetrics={},
+    )

@@ -8,6 +8,7 @@ parts or have no bound; and of a histogram without a sum, or with one that may b
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from operator import itemgetter
 
 from aggregator.core.exposition_lines import number_of
@@ -75,7 +76,8 @@ def _key(labels: str) -> str:
 
 def sound_histograms(name: str, rows: list[Row], refused: Counter[str]) -> list[Row]:
     """A family's histograms, whole and in order. `refused` counts the rows that are of none."""
-    if _are_usual(name, rows):
+    size = usual_size(name, rows)
+    if size and are_sound(list(map(_value_of, rows)), size):
         return rows
     sound: list[Row] = []
     bounds: dict[str, float] = {}
@@ -149,34 +151,45 @@ def _infinite(labels: str) -> str:
     return f'{left},le="{_INFINITE}"{rest}'[1:]
 
 
-def _are_usual(name: str, rows: list[Row]) -> bool:
-    """Whether nothing is to be done: every histogram has the same bounds in order, then sum and count, as client libraries write them."""
+def usual_size(name: str, rows: list[Row]) -> int:
+    """Of how many rows each histogram is, where all have the same bounds in order, then sum and count, as client libraries write them; else 0.
+
+    The values are not looked at.
+    """
     names = list(map(_name_of, rows))
     size = names.index(f"{name}_sum") + 2 if f"{name}_sum" in names else 0
     if size < 3 or len(rows) % size:
-        return False
+        return 0
     groups = len(rows) // size
     if names != [*[f"{name}_bucket"] * (size - 2), f"{name}_sum", f"{name}_count"] * groups:
-        return False
+        return 0
     bounds = [labels.partition(_MARK)[2].partition('"')[0] for labels in map(_labels_of, rows[: size - 2])]
     at = list(map(number_of, bounds))
     if bounds[-1] != _INFINITE or not at[0] >= 0 or at != sorted(set(at)):
-        return False
-    starts = range(0, len(rows), size)
-    return all(_is_usual(rows[start : start + size], bounds) for start in starts) and groups == len(
-        {rows[start + size - 1].labels for start in starts}
-    )
+        return 0
+    labels = list(map(_labels_of, rows))
+    is_usual = all(_has_usual_labels(labels[start : start + size], bounds) for start in range(0, len(labels), size))
+    return size if is_usual and groups == len(set(labels[size - 1 :: size])) else 0
 
 
-def _is_usual(rows: list[Row], bounds: list[str]) -> bool:
-    labels, values = list(map(_labels_of, rows)), list(map(_value_of, rows))
+def _has_usual_labels(labels: list[str], bounds: list[str]) -> bool:
     left, _, right = labels[0].partition(_MARK)
     _, _, rest = right.partition('"')
     own = left + rest
-    if (
-        labels != [*[f'{left}{_MARK}{bound}"{rest}' for bound in bounds], own, own]
-        or not "".join(values[:-2]).isdigit()
-    ):
+    return labels == [*[f'{left}{_MARK}{bound}"{rest}' for bound in bounds], own, own]
+
+
+def are_sound(values: Sequence[str], size: int) -> bool:
+    """Whether the values of such histograms are sound as they stand, so that nothing is to be done."""
+    try:
+        return all(
+            _is_sound(values[start : start + size - 2], values[start + size - 2], values[start + size - 1])
+            for start in range(0, len(values), size)
+        )
+    except ValueError:  # a bucket counts in parts, or is written as a float
         return False
-    counts = list(map(int, values[:-2]))
-    return counts == sorted(counts) and values[-1] == values[-3] and values[-2][0] not in "-N"
+
+
+def _is_sound(buckets: Sequence[str], total: str, count: str) -> bool:
+    counts = list(map(int, buckets))
+    return counts[0] >= 0 and counts == sorted(counts) and count == buckets[-1] and total[0] not in "-N"

@@ -5,11 +5,11 @@ Room: aggregator core. Never enters: scraped text, other families of the pod.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from itertools import repeat
 from typing import get_args
 
 from aggregator.core.buckets import BOUND, bucket_rows
-from aggregator.core.exposition_lines import IDENTITY, MAX_LABELS_CHARS, LabelWriter, label_name, metric_name, number
+from aggregator.core.exposition_lines import IDENTITY, MAX_LABELS_CHARS, LabelWriter, label_name, metric_name, numbers
 from aggregator.core.groups import sound_rows
 from aggregator.core.series import Row, SeriesFamily, Spread
 from towline.wire.snapshot import Distribution, Family, FamilySource
@@ -18,7 +18,6 @@ TAG_WITHOUT_VALUE = "true"  # a label's empty value would be no label
 _MAX_HELP_CHARS = 2_048
 _MAX_CHARS = 16 << 20  # of all label texts that are remembered
 _SOURCES: tuple[FamilySource, ...] = get_args(FamilySource)
-_labels_of = itemgetter(1)
 
 WriteLabels = Callable[[Mapping[str, str]], str]
 Made = tuple[SeriesFamily, list[Row], Sequence[Spread]]
@@ -36,6 +35,13 @@ class Writers:
     def plain(self, source: FamilySource) -> WriteLabels:
         """Everything but the pod's identity. Of DogStatsD, a tag without a value gets one."""
         return _writing(source, self._all[0][_SOURCES.index(source)])
+
+    def plain_texts(self, family: Family, room: int) -> list[str]:
+        """The same of a family's first samples, at once."""
+        sets = [sample.labels for sample in family.samples[:room]]
+        if family.source == "dogstatsd":
+            sets = list(map(_valued, sets))
+        return self._all[0][_SOURCES.index(family.source)].write_all(sets)
 
     def unbounded(self, source: FamilySource) -> WriteLabels:
         """The same without `le`, which is a histogram's own."""
@@ -57,10 +63,11 @@ def exposed_name(family: Family) -> str:
 
 def made_of_samples(name: str, family: Family, room: int, writers: Writers, refused: Counter[str]) -> Made:
     """Gauges and counters. Looks at no more than `room` of them."""
-    write, new = writers.plain(family.source), tuple.__new__
-    rows = [new(Row, (name, write(sample.labels), number(sample.value), "")) for sample in family.samples[:room]]
+    texts = writers.plain_texts(family, room)
+    values = numbers([sample.value for sample in family.samples[:room]])
+    rows = list(map(tuple.__new__, repeat(Row), zip(repeat(name), texts, values, repeat(""), strict=False)))
     refused["series_cap"] += len(family.samples) - len(rows)
-    if rows and max(map(len, map(_labels_of, rows))) > MAX_LABELS_CHARS:
+    if rows and max(map(len, texts)) > MAX_LABELS_CHARS:
         short = [row for row in rows if len(row.labels) <= MAX_LABELS_CHARS]
         refused["too_long"] += len(rows) - len(short)
         rows = short
@@ -88,11 +95,11 @@ def _writing(source: FamilySource, writer: LabelWriter) -> WriteLabels:
     if source != "dogstatsd":
         return writer.write
 
-    def write_tags(tags: Mapping[str, str]) -> str:
-        valued = {name: value or TAG_WITHOUT_VALUE for name, value in tags.items()} if "" in tags.values() else tags
-        return writer.write(valued)
+    return lambda tags: writer.write(_valued(tags))
 
-    return write_tags
+
+def _valued(tags: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value or TAG_WITHOUT_VALUE for name, value in tags.items()} if "" in tags.values() else tags
 
 
 def _header(name: str, family: Family) -> SeriesFamily:

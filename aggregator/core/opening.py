@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from aggregator.core.endpoints import Endpoints
 from aggregator.core.exposition_lines import MAX_NAME_CHARS, number
-from aggregator.core.groups import sound_rows, without_copies
+from aggregator.core.groups import without_copies
 from aggregator.core.measured import Writers, exposed_name, made_of_distributions, made_of_samples
 from aggregator.core.pod_families import PodFamilies
-from aggregator.core.promtext import Budget, TextReader
-from aggregator.core.relabel import LabelMemory, LabelTexts
+from aggregator.core.promtext import Budget
 from aggregator.core.series import Opened, Row, SeriesFamily
-from aggregator.core.text_families import TextFamily
+from aggregator.core.text_memory import EndpointTexts, TextMemory
 from towline.wire.codec import BodyError, open_body
 from towline.wire.identity import Pod
 from towline.wire.snapshot import Family, Scrape, SnapshotRequest
@@ -42,12 +42,12 @@ class OpenLimits(msgspec.Struct, frozen=True):
 
 
 class Opener:
-    """Opens one snapshot after another. It remembers, within bounds, how label sets are written, and nothing else."""
+    """Opens one snapshot after another. It remembers, within bounds, how label sets are written and what shape texts have, and nothing else."""
 
     def __init__(self, limits: OpenLimits) -> None:
         self._limits = limits
         self._writers = Writers()
-        self._memory = LabelMemory()
+        self._memory = TextMemory()
 
     def open(self, pod: Pod, request: SnapshotRequest) -> Opened:
         """Open a snapshot. `pod` is who it is proven to be; labels that claim to say so are left out."""
@@ -69,6 +69,7 @@ class Opener:
             events=request.events,
             checks=request.checks,
             refused=+opening.refused,
+            seen=opening.endpoints.seen(),
         )
 
 
@@ -80,9 +81,10 @@ def open_snapshot(pod: Pod, request: SnapshotRequest, limits: OpenLimits) -> Ope
 class _Opening:
     """One snapshot on its way."""
 
-    def __init__(self, limits: OpenLimits, writers: Writers, memory: LabelMemory) -> None:
+    def __init__(self, limits: OpenLimits, writers: Writers, memory: TextMemory) -> None:
         self.refused: Counter[str] = Counter()
         self.kept = PodFamilies(limits.max_series, self.refused)
+        self.endpoints = Endpoints(self.refused)
         self._writers = writers
         self._memory = memory
         self._budget = Budget(_READ_PER_SERIES * limits.max_series)
@@ -102,39 +104,46 @@ class _Opening:
             else:
                 make = made_of_distributions if family.type == "histogram" else made_of_samples
                 self.kept.add(*make(name, family, self.kept.room, self._writers, self.refused))
+            self.endpoints.note_family(name)
 
     def add_scrapes(self, scrapes: Sequence[Scrape]) -> None:
         """What the pod's endpoints exposed, and whether they did."""
         about: tuple[list[Row], ...] = ([], [], [])
-        families: list[TextFamily] = []
+        families: list[tuple[SeriesFamily, list[Row]]] = []
         self.refused["series_cap"] += max(len(scrapes) - _MAX_SCRAPES, 0)
         for scrape in scrapes[:_MAX_SCRAPES]:
-            labels = self._memory.texts(scrape.labels)
-            if len(labels.own) > _MAX_OWN_CHARS:
+            texts = self._memory.texts(scrape.labels)
+            own = texts.labels.own
+            if len(own) > _MAX_OWN_CHARS:
                 self.refused["too_long"] += 1
                 continue
-            reader = TextReader(labels, self._budget, openmetrics=scrape.content_type.startswith(_OPENMETRICS))
-            is_up = scrape.up and self._read(scrape, reader)
-            self._memory.note(labels)
-            families += reader.families
-            for rows, row in zip(about, _rows_about(scrape, labels, is_up, reader.samples), strict=True):
+            is_up, samples = self._read(scrape, texts, families) if scrape.up else (False, 0)
+            self._memory.note(texts)
+            self.endpoints.note_scrape(scrape, own, is_up=is_up)
+            for rows, row in zip(about, _rows_about(scrape, own, is_up, samples), strict=True):
                 rows.append(row)
         for (name, help_text), rows in zip(_OF_SCRAPES.items(), about, strict=True):
             header = SeriesFamily(name=name, kind="gauge", help=help_text, said=name, source="scrape")
             self.kept.add(header, without_copies(rows, self.refused))
-        for family in families:
-            self.kept.add(_header_of(family), sound_rows(family.kind, family.name, family.rows, self.refused))
+        self.endpoints.skip()
+        for header, rows in families:
+            self.kept.add(header, rows)
+            self.endpoints.note_family(header.name, rows)
 
-    def _read(self, scrape: Scrape, reader: TextReader) -> bool:
-        """Read a scrape's text. False where it cannot be unpacked, or has lines and none of them is a sample."""
+    def _read(
+        self, scrape: Scrape, texts: EndpointTexts, families: list[tuple[SeriesFamily, list[Row]]]
+    ) -> tuple[bool, int]:
+        """Read a scrape's text: whether it counts as up, and its samples. It does not where it cannot be unpacked, or has lines and none of them is a sample."""
         text = _text_of(scrape) if 0 <= scrape.length <= self._text_bytes else None
         if text is None:
             self.refused["body"] += 1
-            return False
+            return False, 0
         self._text_bytes -= scrape.length
-        reader.read(text)
-        self.refused.update(reader.refused)
-        return reader.samples == 0 or reader.refused["malformed"] < reader.samples
+        said = texts.read(text, self._budget, openmetrics=scrape.content_type.startswith(_OPENMETRICS))
+        self.refused.update(said.refused)
+        families += said.families
+        self.endpoints.note_text(texts.labels.own, said.families, said.refused)
+        return said.samples == 0 or said.refused["malformed"] < said.samples, said.samples
 
 
 def _text_of(scrape: Scrape) -> str | None:
@@ -144,11 +153,6 @@ def _text_of(scrape: Scrape) -> str | None:
         return None
 
 
-def _rows_about(scrape: Scrape, labels: LabelTexts, is_up: bool, samples: int) -> list[Row]:
+def _rows_about(scrape: Scrape, own: str, is_up: bool, samples: int) -> list[Row]:
     values = (float(is_up), float(scrape.duration_seconds), float(samples))
-    return [Row(name, labels.own, number(value)) for name, value in zip(_OF_SCRAPES, values, strict=True)]
-
-
-def _header_of(family: TextFamily) -> SeriesFamily:
-    name, said = family.name, family.meta
-    return SeriesFamily(name=name, kind=family.kind, help=said.help, unit=said.unit, said=name, source="scrape")
+    return [Row(name, own, number(value)) for name, value in zip(_OF_SCRAPES, values, strict=True)]

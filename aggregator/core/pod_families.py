@@ -50,10 +50,15 @@ class PodFamilies:
         if not kept:
             return
         self.room -= len(kept)
-        _, held, spread = named.families.setdefault((header.source, header.said), (header, [], []))
-        held += kept
         # Each distribution's rows hold one last bucket, and only rows at the end have been cut off.
-        spread += spreads[: sum('le="+Inf"' in row.labels for row in kept)] if spreads else ()
+        shown = spreads[: sum('le="+Inf"' in row.labels for row in kept)] if spreads else ()
+        source = (header.source, header.said)
+        if source in named.families:
+            _, held, spread = named.families[source]
+            held += kept
+            spread += shown
+        else:
+            named.families[source] = header, [*kept], [*shown]
         if named.series is not None:
             named.series.update((row.name, row.labels) for row in kept)
 

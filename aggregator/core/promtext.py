@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import get_args
 
 import msgspec
@@ -19,18 +20,18 @@ from aggregator.core.relabel import LabelTexts, UnreadableError, pairs_of, quote
 from aggregator.core.series import Kind, Row
 from aggregator.core.text_families import NAME, TextFamilies, TextFamily
 
+BLANKS = " \t\r"  # that may stand behind a line
 _CHUNK_CHARS = 65_536  # between two looks at the limits
 _MAX_EXEMPLAR_CHARS = 128  # of its labels' names and values together, says OpenMetrics
 _MAX_USUAL_CHARS = 300  # of a line; a number of as many digits is larger than a number can be
-_PLAIN = re.compile(
-    r"-?[0-9]{1,17}(?:\.[0-9]{1,20})?(?:e[+-][0-9]{2})?|[+-]Inf|NaN"
-)  # as the page writes a number, or near enough
+_FINITE = r"-?[0-9]{1,40}+(?:\.[0-9]{1,20}+)?+(?:e[+-][0-9]{2})?+"
+_PLAIN = re.compile(rf"{_FINITE}|[+-]Inf|NaN")  # as the page writes a number, or near enough
+_PLAIN_LINES = re.compile(rf"(?:{_FINITE}\n|[+-]Inf\n|NaN\n)*+")
 _BRACED = r'\{((?:[^"{}\n]++|"(?:[^"\\\n]++|\\.)*+")*+)\}'
 _WORD = r'([^ \t#{}"]++)'
-_SAMPLE = re.compile(
-    rf"[ \t]*({NAME})?[ \t]*(?:{_BRACED})?[ \t]*{_WORD}(?:[ \t]+{_WORD})?[ \t]*"
-    rf"(?:#[ \t]+{_BRACED}[ \t]+{_WORD}(?:[ \t]+{_WORD})?[ \t]*)?"
-)
+_SAID = rf"{_WORD}(?:[ \t]+{_WORD})?[ \t]*(?:#[ \t]+{_BRACED}[ \t]+{_WORD}(?:[ \t]+{_WORD})?[ \t]*)?"
+_TAIL = re.compile(_SAID)
+_SAMPLE = re.compile(rf"[ \t]*({NAME})?[ \t]*(?:{_BRACED})?[ \t]*{_SAID}")
 _META = re.compile(rf'#[ \t]++(HELP|TYPE|UNIT)[ \t]++({NAME}|"(?:[^"\\]++|\\.)++")(?:[ \t]++(.*+))?+')
 _KINDS: Mapping[str, Kind] = {kind: kind for kind in get_args(Kind)} | {"untyped": "unknown"}
 
@@ -58,12 +59,17 @@ class TextReader:
         return self._named.families()
 
     @property
+    def nowhere(self) -> list[Row]:
+        """The samples that are sound, and are in no family."""
+        return self._named.nowhere()
+
+    @property
     def refused(self) -> Counter[str]:
         """Samples that are in no family, by reason."""
         return self._refused + self._named.refused()
 
     def read(self, text: str) -> None:
-        """Read a whole text. Never raises; reads no further than the budget allows, and counts the rest."""
+        """Read a whole text, its lines ended by line feeds alone. Never raises; reads no further than the budget allows, and counts the rest."""
         start = 0
         while start < len(text):
             if self._budget.rows <= 0 or self._budget.odd_lines <= 0:
@@ -72,7 +78,7 @@ class TextReader:
                 self._refused["series_cap"] += max(rest, 0)
                 return
             end = text.find("\n", start + _CHUNK_CHARS) + 1 or len(text)
-            chunk = text[start:end].replace("\r\n", "\n")
+            chunk = text[start:end]
             lines = chunk.split("\n")
             # str.isdigit is the quick look, but it takes digits beyond ASCII too, and a thousand of them.
             self._read(lines, is_usual=chunk.isascii() and max(map(len, lines)) < _MAX_USUAL_CHARS)
@@ -90,7 +96,7 @@ class TextReader:
                 if rows is None:
                     if line[:1] == "#":
                         odd += 1
-                        self._meta(line.rstrip(" \t\r"))
+                        self._meta(line.rstrip(BLANKS))
                         continue
                     rows = self._named.rows_of_new(name)
                 if not (is_usual and value.isdigit()) and is_plain(value) is None:
@@ -98,7 +104,7 @@ class TextReader:
                 rows.append(new(Row, (name, texts[labels] if brace else own, value, "")))
             except UnreadableError:
                 odd += 1
-                self._odd_line(line.rstrip(" \t\r"))
+                self._odd_line(line.rstrip(BLANKS))
         self.samples += len(lines) - odd
         self._budget.rows -= self.samples - before
 
@@ -117,14 +123,14 @@ class TextReader:
         found = _SAMPLE.fullmatch(line)
         if found is None:
             raise UnreadableError("malformed")
-        name, braced, value, at, *exemplar = found.groups()
+        name, braced, *said = found.groups()
         braced = braced or ""
         if name is None:
             name, braced = quoted_name_of(braced)
         name = metric_name(name)
-        if not name or (at is not None and math.isnan(number_of(at))):
+        if not name:
             raise UnreadableError("malformed")
-        row = Row(name, self._texts[f"{braced}}}"], _value_of(value), _exemplar(*exemplar))
+        row = Row(name, self._texts[f"{braced}}}"], *_said(*said))
         rows = self._named.rows_of.get(name)
         if rows is None:
             rows = self._named.rows_of_new(name)
@@ -145,6 +151,52 @@ class TextReader:
             self._named.say_help(name, unescaped(said or ""))
         else:
             self._named.say_unit(name, said or "")
+
+
+def head_of(line: str) -> str:
+    """What stands before a sample's value, or the whole line where it is none. Whether the rest can be read must be tried."""
+    head, blank, value = line.rpartition(" ")
+    is_usual = "#" not in head if head[-1:] == "}" else " " not in head
+    if blank and is_usual and _PLAIN.fullmatch(value):
+        return head + blank
+    found = _SAMPLE.fullmatch(line.rstrip(BLANKS))
+    head = "" if found is None else line[: found.start(3)]
+    if found is None or not head.strip(BLANKS):
+        return line
+    try:
+        _said(*found.groups()[2:])
+    except UnreadableError:
+        return line
+    return head
+
+
+def end_of_plain(joined: str, start: int) -> int:
+    """Where the first value that is no plain number begins, of values that are each ended by a line feed."""
+    found = _PLAIN_LINES.match(joined, start)
+    return start if found is None else found.end()
+
+
+def tail_of(tail: str) -> tuple[str, str, bool]:
+    """What stands behind a head, and is more than a plain number: value, exemplar, whether it is a matter for the line reader.
+
+    It is what TextReader makes of it. Raises UnreadableError, also where only the whole line can tell.
+    """
+    if " " not in tail:
+        if tail.isdigit():
+            raise UnreadableError("value")  # so many digits that it depends on the lines around it how they are written
+        with suppress(UnreadableError):
+            return _value_of(tail), "", False
+    found = _TAIL.fullmatch(tail.rstrip(BLANKS))
+    if found is None:
+        raise UnreadableError("malformed")
+    return (*_said(*found.groups()), True)
+
+
+def _said(value: str, at: str | None, *exemplar: str | None) -> tuple[str, str]:
+    """A sample's value and exemplar. Raises UnreadableError."""
+    if at is not None and math.isnan(number_of(at)):
+        raise UnreadableError("malformed")
+    return value if _PLAIN.fullmatch(value) else _value_of(value), _exemplar(*exemplar)
 
 
 def _value_of(text: str) -> str:

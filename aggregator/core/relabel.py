@@ -14,8 +14,6 @@ from typing import NamedTuple
 from aggregator.core.exposition_lines import IDENTITY, MAX_LABELS_CHARS, escaped, label_name
 
 _MAX_SHAPES = 10_000  # a text of ever new label names must not fill the memory
-_MAX_CHARS = 16 << 20  # of all texts that are remembered, as they came and as they are written
-_CHARS_OF_EACH = 2_048  # what remembering one scrape's labels takes at least
 _EXPORTED = "exported_"  # as Prometheus renames a label of the app's that the scrape sets
 _BEFORE_VALUE = re.compile(r"[ \t]*(,?)[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*", re.ASCII)
 _AFTER_LAST = re.compile(r"[ \t]*,?[ \t]*\}")
@@ -99,31 +97,6 @@ class LabelTexts(dict[str, str]):
         """The label under which one of the app's is shown."""
         name = label_name(raw)
         return _EXPORTED + name if name in self._own and name not in IDENTITY else name
-
-
-class LabelMemory:
-    """The label texts of many scrapes: an app says the same labels every time, and all pods of a workload say nearly the same."""
-
-    def __init__(self) -> None:
-        self._texts: dict[tuple[tuple[str, str], ...], LabelTexts] = {}
-        self._chars = 0
-
-    def texts(self, own: Mapping[str, str]) -> LabelTexts:
-        """Those of scrapes with these labels of their own. Hand them back with `note`, so that what is remembered stays bounded."""
-        key = tuple(own.items())
-        found = self._texts.get(key)
-        if found is None:
-            found = self._texts[key] = LabelTexts(own)
-            self._chars += _CHARS_OF_EACH
-        self._chars -= found.chars
-        return found
-
-    def note(self, texts: LabelTexts) -> None:
-        """Count what has been added; at the bound, forget everything."""
-        self._chars += texts.chars
-        if self._chars > _MAX_CHARS:
-            self._texts.clear()
-            self._chars = 0
 
 
 def pairs_of(raw: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ Room: aggregator core. Never enters: clocks, sockets, vendors. core/opening.py m
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -37,7 +38,7 @@ class Spread(NamedTuple):
     sketch: Distribution
 
 
-class SeriesFamily(msgspec.Struct, frozen=True, kw_only=True):
+class SeriesFamily(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One family of one pod.
 
     name: as exposed in text format 0.0.4 (a counter's ends in `_total`); said: the name under which it was said (DogStatsD's dots kept).
@@ -57,7 +58,10 @@ class SeriesFamily(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot, opened. refused: series that were said and are not here, by reason."""
+    """One snapshot, opened. refused: series that were said and are not here, by reason.
+
+    seen: of which endpoints (core/endpoints.py) it shows all series, each with the families of which some were refused.
+    """
 
     pod: Pod
     run: str
@@ -70,3 +74,4 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     checks: tuple[ServiceCheck, ...] = ()
     refused: Counter[str] = msgspec.field(default_factory=Counter)
+    seen: Mapping[str, frozenset[str]] = {}

@@ -63,6 +63,10 @@ class TextFamilies:
         """Those that have samples, in the order in which they were said."""
         return [family for family in self._families if family.rows]
 
+    def nowhere(self) -> list[Row]:
+        """The samples that went nowhere."""
+        return [row for rows in self._nowhere.values() for row in rows]
+
     def refused(self) -> Counter[str]:
         """How many samples went nowhere, by reason."""
         return Counter({why: len(rows) for why, rows in self._nowhere.items() if why != _NO_LOSS and rows})

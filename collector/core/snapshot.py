@@ -106,20 +106,21 @@ class SnapshotQueue:
         if answer.code == Code.OTHER_JOURNAL:
             self.join(answer.journal)
             return Outcome.KEPT
-        if self._journal and answer.journal != self._journal:
-            return Outcome.KEPT  # a journal that was left has no say
+        if self._journal and answer.journal not in {"", self._journal}:
+            return Outcome.KEPT  # a journal that was left has no say; "" is a proxy's word of the size
         if answer.sequence >= self._in_flight.sequence:
             self._journal = answer.journal
             self._settle()
             return Outcome.TAKEN
-        if answer.code == Code.TOO_LARGE and self._leave_out_the_app():
+        return self._refused(answer.code)
+
+    def _refused(self, code: int) -> Outcome:
+        if code not in _GIVES_UP or (code == Code.TOO_LARGE and self._leave_out_the_app()):
             return Outcome.KEPT
-        if answer.code in _GIVES_UP:
-            self._settle()
-            self._sequence -= 1  # its name was never taken: numbers without holes tell a journal that it missed nothing
-            self.given_up_snapshots += 1
-            return Outcome.GIVEN_UP
-        return Outcome.KEPT
+        self._settle()
+        self._sequence -= 1  # its name was never taken: numbers without holes tell a journal that it missed nothing
+        self.given_up_snapshots += 1
+        return Outcome.GIVEN_UP
 
     def _leave_out_the_app(self) -> bool:
         """Of a snapshot that is too large, keep what the pod measured: what its app said must not cost that. False where there is nothing to leave out."""
@@ -139,9 +140,7 @@ class SnapshotQueue:
             return False
         self.dropped.update({kind: count for kind, count in left.items() if count})
         scrapes = tuple(without_text(scrape) if scrape.body else scrape for scrape in said.scrapes)
-        self._freeze(
-            msgspec.structs.replace(said, families=own, scrapes=scrapes, stamped=(), events=(), checks=())
-        )
+        self._freeze(msgspec.structs.replace(said, families=own, scrapes=scrapes, stamped=(), events=(), checks=()))
         return True
 
     def _freeze(self, request: SnapshotRequest) -> None:

@@ -69,6 +69,16 @@ def without_twins(targets: Iterable[Target]) -> list[Target]:
     return list({_address(target.url): target for target in reversed(list(targets))}.values())[::-1]
 
 
+def told_apart(targets: Iterable[Target]) -> tuple[list[Target], list[Fault]]:
+    """Each label set once, the first that has it: of two endpoints under one name only one would be seen, now this one, now that."""
+    kept: dict[frozenset[tuple[str, str]], Target] = {}
+    hidden = [one for one in targets if kept.setdefault(frozenset(one.labels), one) is not one]
+    reason = (
+        "has job, instance and labels of another endpoint. Give one of the two a job of its own in the configuration"
+    )
+    return list(kept.values()), [Fault(one.url, reason) for one in hidden]
+
+
 def _address(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return f"{parts.port or parts.scheme}", parts.path or "/"

@@ -20,7 +20,7 @@ from collector.client import Client, NoAnswerError
 from collector.connection import Answer, TooLongError
 from collector.core.gathered import Gathered
 from collector.core.snapshot import without_text
-from collector.core.targets import LOCALHOST, Fault, Target, annotated, labels_of, without_twins
+from collector.core.targets import LOCALHOST, Fault, Target, annotated, labels_of, told_apart, without_twins
 from collector.sources.scrape_options import ScrapeConfig
 from towline.wire.codec import compress
 from towline.wire.identity import Pod
@@ -93,11 +93,12 @@ class PrometheusScrape:
         """Bring the endpoints up to date with the annotations."""
         wanted = {Target(it.url, labels_of(it.url, pod, it.job, it.labels)): it for it in self.configs}
         found, faults = annotated(pod) if self.follows_annotations else ([], [])
+        targets, hidden = told_apart(without_twins([*wanted, *found]))
+        faults += hidden
         if tuple(faults) != self._faults:
             self._faults = tuple(faults)
             for fault in faults:
                 _log.warning("annotation_not_followed", annotation=fault.annotation, reason=fault.reason)
-        targets = without_twins([*wanted, *found])
         for gone in self._endpoints.keys() - set(targets):
             self._endpoints.pop(gone).client.close()
         for target in targets:

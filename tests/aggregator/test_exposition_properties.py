@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from aggregator.core.exposition_lines import number
+from aggregator.core.exposition_lines import LabelWriter, number, numbers
 from tests.aggregator.exposing import both, openmetrics, page, push, text
 from towline.wire.identity import Pod
 from towline.wire.snapshot import Family, Sample
@@ -94,3 +94,16 @@ def test_every_series_that_was_pushed_is_shown_or_counted_as_refused(families):
 @given(values)
 def test_a_number_reads_back_as_itself(value):
     assert float(number(value)) == value or (math.isnan(value) and number(value) == "NaN")
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["a", "b", "a b", "a.b", "pod", "le"]), nasty | st.just(""), max_size=3))
+)
+def test_label_sets_are_written_together_as_they_are_one_by_one(sets):
+    together, alone = (LabelWriter(frozenset({"pod"})) for _ in range(2))
+    assert [together.write_all(sets), together.write_all(sets)] == [[alone.write(one) for one in sets]] * 2
+
+
+@given(st.lists(values))
+def test_numbers_are_written_together_as_they_are_one_by_one(many):
+    assert numbers(many) == [number(one) for one in many]

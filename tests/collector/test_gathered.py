@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.core.gathered import MAX_KEPT, NOTHING, Gathered, Merger
+from collector.core.gathered import MAX_CHARS, MAX_KEPT, NOTHING, Gathered, Merger
 from towline.wire.snapshot import Distribution, Event, Family, Sample, Scrape, ServiceCheck, Stamped
 
 
@@ -56,6 +56,12 @@ def test_what_happened_is_kept_in_order_and_the_oldest_goes_where_there_is_no_ro
     )
     assert (found.events, found.checks, found.stamped) == (tuple(events[2:]), tuple(checks), tuple(stamped))
     assert dropped == {"events": 2}
+
+
+def test_what_happened_is_bounded_by_its_length_too():
+    long = [Event(title=str(n), text="x" * (MAX_CHARS // 3), unix_seconds=n) for n in range(4)]
+    found, dropped = merged(Gathered(events=tuple(long)))
+    assert (found.events, dropped) == (tuple(long[2:]), {"events": 2})
 
 
 def test_series_beyond_the_limit_are_dropped_and_counted_the_newest_staying():

@@ -287,3 +287,14 @@ async def test_any_other_status_makes_a_snapshot_wait(status):
 async def test_a_snapshot_refused_in_the_form_of_a_blocks_answer_waits():
     async with linked(Said(200, BlocksAnswer(journal="J1"))) as link:
         assert isinstance(await link.snapshot(b"x"), Wait)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+async def test_a_snapshot_that_is_refused_at_the_door_is_refused_and_the_peer_is_not_silent(status):
+    async with linked(Said(status, BlocksAnswer(journal="J1", error="too much"))) as link:
+        assert await link.snapshot(b"x") == SnapshotAnswer(journal="J1", code=status, error="too much")
+
+
+async def test_a_proxy_that_finds_a_snapshot_too_large_is_believed_that_and_no_more():
+    async with linked(Said(413, b"<html>")) as link:
+        assert await link.snapshot(b"x") == SnapshotAnswer(journal="", code=413)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 
 import prometheus_client
 import pytest
@@ -130,6 +131,34 @@ async def test_one_that_hangs_costs_its_own_timeout_and_no_neighbour():
         found = (await source.gather(0, True)).scrapes
         source.close()
     assert [it.error for it in found] == ["timed_out", ""]
+
+
+async def test_one_that_hangs_longer_than_there_is_patience_for_costs_no_neighbour():
+    async with endpoint(hold=True) as (hung, _), endpoint(answer(TEXT)) as (well, _):
+        configs = [ScrapeConfig(url=f"http://127.0.0.1:{port}/metrics", timeout_seconds=30) for port in (hung, well)]
+        source = PrometheusScrape(configs, lambda: Pod(namespace="n", name="p", uid="u"))
+        found = (await source.gather(0, True, 0.2)).scrapes
+        source.close()
+    assert [it.error for it in found] == ["timed_out", ""]
+    assert source.scrapes == {"timed_out": 1, "up": 1}
+
+
+async def test_what_would_make_a_snapshot_too_large_to_be_taken_is_left_out_by_itself(monkeypatch):
+    monkeypatch.setattr("collector.sources.prometheus_scrape.MAX_BODIES_BYTES", 2000)
+    noise = answer(b"# " + random.Random(1).randbytes(1500).hex().encode() + b"\n")
+    async with endpoint(noise) as (first, _), endpoint(noise) as (second, _), endpoint(answer(TEXT)) as (well, _):
+        configs = [ScrapeConfig(url=f"http://127.0.0.1:{port}/metrics") for port in (first, second, well)]
+        source = PrometheusScrape(configs, lambda: Pod(namespace="n", name="p", uid="u"))
+        found = (await source.gather(0, True)).scrapes
+        source.close()
+    assert [(it.up, it.error) for it in found] == [(True, ""), (False, "no_room"), (True, "")]
+    assert source.scrapes == {"up": 2, "no_room": 1}
+
+
+async def test_an_answer_that_says_it_is_too_long_is_not_read():
+    async with endpoint(b"HTTP/1.1 200 OK\r\ncontent-length: 536870912\r\n\r\n", hold=True) as (port, _):
+        found, _ = await once(port)
+    assert found.error == "too_large"
 
 
 async def test_an_endless_answer_is_cut_off_at_the_limit():

@@ -118,14 +118,17 @@ async def test_labels_that_change_while_the_pod_runs_are_in_the_next_snapshot(sa
     assert labels == [{}, {"app": "web"}]
 
 
-async def test_who_hands_over_is_heard_out_and_who_asks_others_is_cut_short(sampling):
+async def test_who_hands_over_is_heard_out_and_who_asks_others_is_told_how_long_they_may_take(sampling):
+    told = []
+
     async def slow(_now, _fresh):
         await asyncio.sleep(0.05)
         return Gathered(events=(Event(title="late", text="", unix_seconds=1),))
 
-    async def hung(_now, _fresh):
-        await asyncio.sleep(30)
+    async def asking(_now, _fresh, patience_seconds):
+        told.append(patience_seconds)
+        return Gathered()
 
-    sampling._sources = Sources([slow], asking=[hung])
+    sampling._sources = Sources([slow], asking=[asking])
     await sampling._gather(0.01)
-    assert [event.title for event in sampling.queue.take().events] == ["late"]
+    assert ([event.title for event in sampling.queue.take().events], told) == (["late"], [0.01])

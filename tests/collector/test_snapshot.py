@@ -7,7 +7,7 @@ from collector.core.gathered import Gathered
 from collector.core.snapshot import Outcome, SnapshotQueue
 from towline.wire.codec import decode_request
 from towline.wire.identity import Pod
-from towline.wire.snapshot import Family, Sample, SnapshotAnswer, SnapshotRequest
+from towline.wire.snapshot import Event, Family, Sample, Scrape, SnapshotAnswer, SnapshotRequest
 
 POD = msgspec.Raw(msgspec.msgpack.encode(Pod(namespace="shop", name="cart-1", uid="u1")))
 
@@ -89,6 +89,22 @@ def test_a_snapshot_that_will_never_be_taken_is_given_up_and_counted(code):
     made.take()
     assert made.answered(answer(code)) is Outcome.GIVEN_UP
     assert (made.given_up_snapshots, made.take()) == (1, None)
+
+
+def test_one_that_is_too_large_goes_again_with_only_what_the_pod_measured():
+    made = queue()
+    flood = msgspec.structs.replace(gauge("flood", 1, 2), source="dogstatsd")
+    text = Scrape(labels={"job": "app"}, scraped_unix_ns=5, duration_seconds=1.0, up=True, length=9, body=b"z" * 9)
+    events = (Event(title="t", text="", unix_seconds=5),)
+    made.offer(Gathered(families=(gauge("a", 1), flood), scrapes=(text,), events=events), 5)
+    made.take()
+    assert made.answered(answer(413)) is Outcome.KEPT
+    again = made.take()
+    assert (again.sequence, values_of(again), again.events) == (1, {("a", "0"): 1}, ())
+    assert [(one.up, one.error, one.body) for one in again.scrapes] == [(False, "no_room", b"")]
+    assert made.dropped == {"series": 2, "scrapes": 1, "events": 1}
+    assert decode_request(made.body, SnapshotRequest).families == again.families
+    assert made.answered(answer(413)) is Outcome.GIVEN_UP
 
 
 def test_a_copy_is_taken_whatever_the_code_since_the_journal_has_its_sequence():

@@ -62,6 +62,17 @@ def test_what_waits_is_bounded(counting):
     assert len(counting.gather().events) == 1
 
 
+def test_long_checks_and_long_tags_of_values_with_times_are_bounded_by_their_bytes():
+    counting = Counting()
+    check, stamped = f"_sc|up|0|m:{'x' * 60_000}", f"a:1:2|c|T1|#id:{'x' * 4000}"
+    counting.take(*[check] * 20, *[stamped] * 300)
+    said = counting.gather()
+    assert (len(said.checks), len(said.stamped)) == (MAX_EVENT_BYTES // len(check), 522)
+    assert counting.refused == {"pending_limit": 20 - len(said.checks) + 300 - 261}
+    counting.take(check, stamped)
+    assert (len(counting.gather().checks), counting.refused["pending_limit"]) == (1, 42)
+
+
 @pytest.mark.parametrize("letter", ["c", "g", "h", "d", "ms"])
 @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e309"])
 def test_what_is_not_finite_is_refused_whether_or_not_the_series_is_known(counting, letter, number):

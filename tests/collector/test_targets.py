@@ -1,6 +1,6 @@
 import pytest
 
-from collector.core.targets import Target, annotated, is_local, labels_of, without_twins
+from collector.core.targets import Target, annotated, is_local, labels_of, told_apart, without_twins
 from towline.wire.identity import Pod
 
 
@@ -82,3 +82,11 @@ def test_an_endpoint_that_is_configured_and_annotated_is_scraped_once_as_configu
 )
 def test_only_localhost_is_the_pods_own(url, local):
     assert is_local(url) is local
+
+
+def test_of_two_endpoints_under_one_name_the_first_is_scraped_and_the_other_said():
+    labels = (("job", "web"), ("instance", "10.0.0.9:9000"))
+    first, second = (Target(f"http://127.0.0.1:9000/{path}", labels) for path in ("a", "b"))
+    other = Target("http://127.0.0.1:9000/c", (("instance", "10.0.0.9:9000"), ("job", "other")))
+    kept, faults = told_apart([first, second, other])
+    assert (kept, [one.annotation for one in faults]) == ([first, other], [second.url])

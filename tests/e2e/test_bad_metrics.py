@@ -152,7 +152,10 @@ def test_a_type_that_changes_between_scrapes_is_in_quarantine_while_another_pod_
     collector, aggregator = stage.start({"metrics": {**options, "scrape": [fickle]}}, {"sinks": SINKS})
     pod = neighbour(stage)
     other = stage.run(pod.collector(metrics={**options, "scrape": [victim]})).wait_ready()
-    quarantined = lambda: aggregator.metric("aggregator_exposition_quarantined_families")  # noqa: E731 - said below, often
+
+    def quarantined():
+        return aggregator.metric("aggregator_exposition_quarantined_families")
+
     wait_until(lambda: aggregator.metric("fickle") == 12, ARRIVAL_SECONDS, "both pods' counters")
     endpoints.said["fickle"] = gauge
     wait_until(quarantined, ARRIVAL_SECONDS, "the quarantine")

@@ -3,6 +3,7 @@
 Room: wire. Never enters: files, sockets, clocks.
 
 Everything that adds up is cumulative, so of two snapshots of one run the later one says everything (docs/design/metrics.md).
+What a snapshot holds thousands of is nothing for the garbage collector (`gc=False`): it is frozen and made of texts and numbers, so it is in no cycle.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,14 @@ Flavour = Literal["", "histogram", "timing", "distribution"]
 SKETCH_GAMMA = 1.02  # ratio of neighbouring bounds: a value read back from its bucket is at most 1 % off
 
 
-class Sample(msgspec.Struct, frozen=True, array_like=True):
+class Sample(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`[labels, value]`; labels are the family's own, without the pod's identity. A tag without a value has the value ""."""
 
     labels: Mapping[str, str]
     value: float
 
 
-class Distribution(msgspec.Struct, frozen=True, array_like=True):
+class Distribution(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`[labels, count, sum, zeros, positive, negative]`: how often values fell where, since the run began.
 
     Bucket `i` holds values v with SKETCH_GAMMA**(i-1) < |v| <= SKETCH_GAMMA**i; counts are floats because sampled values count for several.
@@ -38,7 +39,7 @@ class Distribution(msgspec.Struct, frozen=True, array_like=True):
     negative: Mapping[int, float] = {}
 
 
-class Family(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Family(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One metric family. Base units only.
 
     name: of source `pod`, the exposition name (a counter's ends in `_total`); of source `dogstatsd`, the name as the app sent it.
@@ -57,7 +58,7 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     distributions: tuple[Distribution, ...] = ()
 
 
-class Scrape(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Scrape(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One endpoint's exposition, as it was read: parsed once, by the aggregator.
 
     labels: `job` and `instance`, and what the configuration adds to each of its series.
@@ -76,7 +77,7 @@ class Scrape(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     body: bytes = b""
 
 
-class Stamped(msgspec.Struct, frozen=True, array_like=True):
+class Stamped(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """`[name, type, labels, value, unix_seconds]`: a DogStatsD value with a time of its own. It is passed on, not added up; `value` is a delta for a counter."""
 
     name: str
@@ -86,7 +87,7 @@ class Stamped(msgspec.Struct, frozen=True, array_like=True):
     unix_seconds: int
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A DogStatsD event."""
 
     title: str
@@ -100,7 +101,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class ServiceCheck(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class ServiceCheck(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A DogStatsD service check. status: 0 ok, 1 warning, 2 critical, 3 unknown."""
 
     name: str

@@ -45,6 +45,9 @@ class Making:
     def make(self, route: str, opened: Opened, state: str | None, moment: Moment) -> Made:
         """Fragments of one route, and the state."""
         before = state_of(state)
+        if before.book is not None and before.fingerprint != self._chosen.fingerprint:
+            # Of what is newly chosen the book knows nothing, whatever it knows of the endpoint.
+            before = before._replace(book=msgspec.structs.replace(before.book, seen={}, is_whole_run=False))
         families = tuple([family for family in opened.families if self._wants(family)])
         wanted = msgspec.structs.replace(opened, families=families)
         join = Join.UNKNOWN if before.book is None and moment.join in _GOES_ON else moment.join
