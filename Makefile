@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 PYTEST_WORKERS ?= 2
 
-.PHONY: up test check install dev bench lint clean
+.PHONY: up test test-long check install dev bench lint clean
 
 up: $(VENV)/.installed  ## run an example app, a collector and an aggregator here; LOGS='/path/*.log' tails your own files
 	@$(BIN)/towline up $(if $(LOGS),--logs '$(LOGS)')
@@ -14,6 +14,9 @@ install: $(VENV)/.installed  ## make .venv with .venv/bin/towline
 
 test: $(VENV)/.installed-dev  ## every test that this machine can run
 	$(BIN)/pytest -n $(PYTEST_WORKERS)
+
+test-long: $(VENV)/.installed-dev  ## further cases of what `make test` shows
+	$(BIN)/pytest -n $(PYTEST_WORKERS) -m long
 
 check: $(VENV)/.installed-dev lint  ## format, lint, types, layers
 	$(BIN)/mypy

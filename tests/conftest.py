@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REQUIRED = os.environ.get("TOWLINE_REQUIRE_REAL_PARTS") == "1"
 LINK_LOCAL = ("169.254.", "fe80:", "fd00:ec2:")
@@ -53,6 +54,11 @@ async def ticking_pod(tmp_path, aggregator, quiet_soon):
 
     async with listening(aggregator) as port, collecting(tmp_path, port, clock=time.monotonic) as pod:
         yield pod
+
+
+# A machine that is busy makes hypothesis slow; that says nothing of what is tested.
+settings.register_profile("towline", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("towline")
 
 
 def pytest_collection_modifyitems(items):

@@ -108,10 +108,12 @@ class _Opening:
 
     def add_scrapes(self, scrapes: Sequence[Scrape]) -> None:
         """What the pod's endpoints exposed, and whether they did."""
-        about: tuple[list[Row], ...] = ([], [], [])
+        about: dict[int, Sequence[Row]] = {}
         families: list[tuple[SeriesFamily, list[Row]]] = []
         self.refused["series_cap"] += max(len(scrapes) - _MAX_SCRAPES, 0)
-        for scrape in scrapes[:_MAX_SCRAPES]:
+        # The small ones first: what one endpoint has too much of must not take its neighbours' room.
+        for index in sorted(range(len(scrapes)), key=lambda index: scrapes[index].length)[:_MAX_SCRAPES]:
+            scrape = scrapes[index]
             texts = self._memory.texts(scrape.labels)
             own = texts.labels.own
             if len(own) > _MAX_OWN_CHARS:
@@ -120,9 +122,9 @@ class _Opening:
             is_up, samples = self._read(scrape, texts, families) if scrape.up else (False, 0)
             self._memory.note(texts)
             self.endpoints.note_scrape(scrape, own, is_up=is_up)
-            for rows, row in zip(about, _rows_about(scrape, own, is_up, samples), strict=True):
-                rows.append(row)
-        for (name, help_text), rows in zip(_OF_SCRAPES.items(), about, strict=True):
+            about[index] = _rows_about(scrape, own, is_up, samples)
+        for column, (name, help_text) in enumerate(_OF_SCRAPES.items()):
+            rows = [about[index][column] for index in sorted(about)]
             header = SeriesFamily(name=name, kind="gauge", help=help_text, said=name, source="scrape")
             self.kept.add(header, without_copies(rows, self.refused))
         self.endpoints.skip()

@@ -28,8 +28,8 @@ def test_processes_have_series_only_where_they_were_asked_for():
     assert of_processes(PodMetrics((), top_processes=1)) != {}
 
 
-def test_the_process_with_most_memory_is_among_them(hungry):
-    found = of_processes(PodMetrics((), top_processes=3))
+def test_a_process_with_much_memory_is_among_them(hungry):
+    found = of_processes(PodMetrics((), top_processes=20))  # other tests' processes are hungry, too
     resident = found["towline_process_resident_memory_bytes", str(hungry.pid)]
     assert resident.value > 100_000_000
     assert resident.labels["process"].startswith("python")

@@ -17,6 +17,11 @@ QUERIES = re.findall(r"```promql\n(.+?)\n```", GUIDE.read_text())
 SINKS = {"file": {"type": "file", "path": "out/{pod}.jsonl"}, "prom": {"type": "prometheus"}}
 
 
+def finite(found):
+    """An answer whose values are numbers; two equal samples of a histogram have no quantile yet."""
+    return found if all(math.isfinite(value) for _, value in found) else []
+
+
 @pytest.mark.needs("prometheus")
 def test_prometheus_answers_the_ten_queries_of_the_guide(stage):
     app_port, statsd_port = free_port(), free_port(socket.SOCK_DGRAM)
@@ -33,6 +38,5 @@ def test_prometheus_answers_the_ten_queries_of_the_guide(stage):
     stage.run(prometheus.service)
     assert len(QUERIES) == 10
     for query in QUERIES:
-        found = wait_until(lambda query=query: prometheus.query(query), 30, query)
-        assert all(math.isfinite(value) for _, value in found), (query, found)
+        found = wait_until(lambda query=query: finite(prometheus.query(query)), 30, query)
         assert all(labels.get("pod", "web-0") == "web-0" for labels, _ in found), (query, found)

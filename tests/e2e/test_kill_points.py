@@ -19,7 +19,7 @@ AGGREGATOR_POINTS = (
     "forwarder.before_settle",
 )
 COLLECTOR_POINTS = ("collector.met",)
-WRITING = ["--files", 2, "--rate", 600, "--rotate", "rename", "--rotate-bytes", 50_000, "--keep", 20]
+WRITING = ["--files", 2, "--rate", 300, "--rotate", "rename", "--rotate-bytes", 50_000, "--keep", 20]
 NAME = re.compile(r"(?:kill_point|\.on)\(\s*\"([a-z0-9_.]+)\"\s*\)")
 
 
@@ -31,7 +31,7 @@ def test_every_point_of_the_sources_is_tried_here():
 
 def die_and_start_again(victim, writer):
     """Wait until the armed service has killed itself, start it unarmed, and see the writing to its end."""
-    assert victim.wait(30) == -9
+    assert victim.wait(60) == -9
     del victim.environment["TOWLINE_KILL_AT"]
     victim.start().wait_ready()
     assert writer.wait(30) == 0

@@ -29,7 +29,12 @@ def kill_at_random(victims, seed, kills=KILLS, gap_seconds=(0.05, 0.6), *, at_wo
 
 @pytest.mark.parametrize(
     ("who", "rotate"),
-    [("collector", "rename"), ("aggregator", "rename"), ("either", "rename"), ("either", "copytruncate")],
+    [
+        ("either", "copytruncate"),
+        ("either", "rename"),
+        pytest.param("collector", "rename", marks=pytest.mark.long),
+        pytest.param("aggregator", "rename", marks=pytest.mark.long),
+    ],
 )
 def test_kills_under_rotation_leave_every_line_once_in_the_file(stage, who, rotate):
     collector, aggregator = stage.start()
@@ -88,7 +93,9 @@ def start_with_datadog(stage, datadog):
     return collector, aggregator
 
 
-@pytest.mark.parametrize("who", ["intake", "aggregator", "anybody"])
+@pytest.mark.parametrize(
+    "who", ["anybody", *(pytest.param(one, marks=pytest.mark.long) for one in ("intake", "aggregator"))]
+)
 def test_kills_before_datadog_lose_nothing_and_copy_at_most_one_batch_each(stage, datadog, who):
     collector, aggregator = start_with_datadog(stage, datadog)
     victims = {

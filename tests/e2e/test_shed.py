@@ -79,6 +79,7 @@ def test_past_its_share_a_sink_sheds_and_says_how_much_while_all_others_deliver(
     assert aggregator.metric('aggregator_requests_total{route="blocks",status="503"}') == 0
 
 
+@pytest.mark.long
 def test_when_the_destination_is_back_it_gets_all_that_was_not_shed(stage, aggregator, writer, intake):
     write_past_the_share(stage, aggregator, writer)
     intake.play()

@@ -21,7 +21,9 @@ def second_collector(stage):
     return Service(arguments, stage.folder / "second.log", f"http://{listen}", stage.identity)
 
 
-@pytest.mark.parametrize("rotate", ["none", "rename", "copytruncate"])
+@pytest.mark.parametrize(
+    "rotate", ["rename", *(pytest.param(one, marks=pytest.mark.long) for one in ("none", "copytruncate"))]
+)
 def test_two_collectors_of_one_pod_lose_and_double_no_line(stage, rotate):
     first, aggregator = stage.start()
     writing = ["--files", 2, "--rate", 400, "--rotate-bytes", 50_000, "--keep", 50, "--rotate", rotate]
@@ -36,7 +38,7 @@ def test_two_collectors_of_one_pod_lose_and_double_no_line(stage, rotate):
     assert_exact(written, stage.records())
 
 
-@pytest.mark.parametrize("leaves", ["first", "second"])
+@pytest.mark.parametrize("leaves", ["first", pytest.param("second", marks=pytest.mark.long)])
 def test_either_of_two_collectors_goes_on_alone(stage, leaves):
     first, _ = stage.start()
     second = stage.run(second_collector(stage)).wait_ready()
