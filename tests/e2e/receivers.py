@@ -77,6 +77,16 @@ class VictoriaMetrics(Receiver):
             "-memory.allowedPercent=5",
         ]
 
+    def scraping(self, port):
+        """The same, scraping this aggregator."""
+        config = self.folder / "scrape.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"scrape_configs: [{{job_name: towline, honor_labels: true, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]\n"
+        )
+        self.service.arguments.append(f"-promscrape.config={config}")
+        return self
+
     def flush(self):
         assert fetch(f"{self.url}/internal/force_flush", 10)[0] == 200
 

@@ -1,11 +1,13 @@
 """The real Prometheus scrapes the aggregator and keeps the pods' metrics with their labels; promtool finds nothing to say."""
 
 import subprocess
+import time
 
 import pytest
 
 from tests.e2e.procs import fetch, wait_until
 from tests.e2e.prometheus import Prometheus
+from tests.e2e.receivers import VictoriaMetrics
 
 pytestmark = pytest.mark.e2e
 
@@ -36,6 +38,14 @@ def test_prometheus_scrapes_the_aggregator_and_finds_the_pods_series_under_their
     wait_until(lambda: prometheus.query('aggregator_delivered_records_total{sink="file"} == 10'), 20)
     [(_, errors)] = prometheus.wait_for('scrape_samples_scraped{job="towline"}')
     assert errors > 20
+
+
+@pytest.mark.needs("victoria-metrics")
+def test_victoria_metrics_scrapes_the_aggregator_and_finds_the_pods_series_too(metrics_stage):
+    asked = 'container_memory_working_set_bytes{namespace="shop",pod="web-0",scope="container"}'
+    with VictoriaMetrics(metrics_stage.folder).scraping(metrics_stage.aggregator_port) as scraper:
+        ((labels, value),) = wait_until(lambda: scraper.query(asked, time.time()), 30, "the pod at VictoriaMetrics")
+    assert (labels["container"], value > 0) == ("collector", True)
 
 
 @pytest.mark.needs("prometheus")
