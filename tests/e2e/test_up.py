@@ -125,6 +125,7 @@ def test_files_of_your_own_are_delivered_whole_when_it_is_killed(tmp_path):
 def test_a_program_that_was_started_again_leaves_like_the_first(tmp_path):
     up = Up(tmp_path)
     with up.service:
+        wait_until(lambda: "Ctrl-C drains" in up.said(), 30)  # what ends while it starts is an error, not started again
         wait_until(lambda: up.lines("delivered") > 20, 20)
         collector = next(child for child in up.children() if "collector" in child.cmdline())
         collector.kill()
