@@ -4,6 +4,7 @@ Knows only what users know of the services: command line, configuration, environ
 """
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ POLL_SECONDS = 0.02
 KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 # Below Linux's ephemeral range: a port that a killed service gave back is not taken by somebody's outgoing connection before it restarts.
 FIRST_PORT, LAST_PORT = 20_000, 32_000
+PARTS = 8  # of these ports, one for each process that runs tests side by side
 
 
 class TookTooLongError(AssertionError):
@@ -44,15 +46,26 @@ def wait_until(predicate: Callable[[], Any], timeout_seconds: float, what: str =
     return result
 
 
+def _in_turn() -> Iterator[int]:
+    """Ports of this process' own part, each once before any comes again: one that was handed out may not be listened on yet."""
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % PARTS
+    width = (LAST_PORT - FIRST_PORT) // PARTS
+    start = random.SystemRandom().randrange(width)
+    return itertools.cycle(FIRST_PORT + part * width + (start + step) % width for step in range(width))
+
+
+_PORTS = _in_turn()
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port of 127.0.0.1 that nobody listens on."""
-    while True:
-        port = random.SystemRandom().randrange(FIRST_PORT, LAST_PORT)
+    for port in _PORTS:
         with socket.socket(type=kind) as probe, contextlib.suppress(OSError):
             if kind is socket.SOCK_STREAM:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("unreachable: the ports come round")
 
 
 def fetch(url: str, timeout_seconds: float = 2.0) -> tuple[int, str]:
