@@ -38,10 +38,11 @@ def test_a_section_with_nothing_in_it_sends_the_default(tmp_path):
 
 
 def test_lists_of_lists_can_be_written(tmp_path):
-    loaded(
+    config = loaded(
         tmp_path,
         '{include: [default, "http_*"], dimensions: [[ClusterName], []], app_dimensions: [[Namespace, "*"]], share: 64MiB}',
     )
+    assert config.sinks["cw"]["metrics"]["dimensions"] == [["ClusterName"], []]
 
 
 @pytest.mark.parametrize(
