@@ -18,7 +18,7 @@ from bench.load import blocks, write_backlog
 from bench.measure import MB, Options, Row, main, say, scratch_folder
 from bench.parts import datadog_aggregator, null_intake, wait_for_bytes
 from bench.wire_client import Door, Stream, pod_of
-from tests.e2e.procs import Deployment
+from tests.e2e.deployment import Deployment
 
 STREAMS = 4  # one frame of each to a request
 SETTLE_SECONDS = 1.0

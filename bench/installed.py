@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from bench.measure import say
-from tests.e2e.procs import ROOT, Deployment, Service
+from tests.e2e.deployment import Deployment
+from tests.e2e.procs import ROOT, Service
 
 ENVIRONMENT = ROOT / ".venv" / "installed"
 STAMP = ENVIRONMENT / "made"

@@ -11,7 +11,8 @@ from bench.floor import Squeezer
 from bench.measure import MB, MIB, Options, Row, main, say, scratch_folder
 from bench.parts import datadog_aggregator
 from bench.wire_client import Door, Stream, pod_of
-from tests.e2e.procs import Deployment, free_port
+from tests.e2e.deployment import Deployment
+from tests.e2e.procs import free_port
 
 STREAMS = 8
 FREE = 2.5  # of what is put into it: a sink has half of the journal unless told otherwise

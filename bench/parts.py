@@ -5,7 +5,8 @@ from pathlib import Path
 
 from bench.measure import MB
 from bench.serve import TlsDoor
-from tests.e2e.procs import Deployment, Service, TookTooLongError, free_port
+from tests.e2e.deployment import Deployment
+from tests.e2e.procs import Service, TookTooLongError, free_port
 
 POLL_SECONDS = 0.2
 SECONDS_FOR_A_MB = 0.5  # how long a slow machine may take for what is waited for

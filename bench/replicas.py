@@ -17,7 +17,7 @@ from bench.load import chunk
 from bench.measure import MB, MIB, Options, Row, main, percentile, say, scratch_folder
 from bench.parts import datadog_aggregator, null_intake
 from bench.wire_client import Door, Stream, pod_of, request_of
-from tests.e2e.procs import Deployment
+from tests.e2e.deployment import Deployment
 from towline.wire.block import BlocksAnswer, Code
 from towline.wire.codec import REQUEST_TYPE, decode_answer
 

@@ -8,8 +8,9 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.e2e.deployment import Deployment
 from tests.e2e.judge import judge, read_records, read_summary
-from tests.e2e.procs import Deployment, Service, fetch, wait_until
+from tests.e2e.procs import Service, fetch, wait_until
 from tests.e2e.writer import Writer, summary_of
 
 T = TypeVar("T")

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.e2e.deployment import Deployment
 from tests.e2e.hostile import (
     Endpoints,
     answer,
@@ -14,7 +15,7 @@ from tests.e2e.hostile import (
     sound_page,
     valued,
 )
-from tests.e2e.procs import Deployment, free_port, wait_until
+from tests.e2e.procs import free_port, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.needs("promtool")]
 

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from tests.e2e.procs import Deployment, Service, TookTooLongError, cpu_seconds, free_port, wait_until
+from tests.e2e.deployment import Deployment
+from tests.e2e.procs import Service, TookTooLongError, cpu_seconds, free_port, wait_until
 
 READY_SERVER = """
 import http.server, os, sys, time
