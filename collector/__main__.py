@@ -20,7 +20,7 @@ def start(config_file: Path) -> int:
         configure_logs(config.log_level)
         from collector.app import run  # noqa: PLC0415 - a wrong configuration is answered before anything else is loaded
 
-        return run(config, config_file)
+        return run(config, config_file, lambda: load(config_file))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.CONFIG_ERROR

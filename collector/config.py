@@ -16,6 +16,7 @@ from towline.plumbing.config_file import check_secret_files, load_config
 from towline.plumbing.logs import Level
 from towline.plumbing.place import Place, raise_if_any
 from towline.plumbing.sizes import PositiveSeconds, PositiveSize, Seconds, Size
+from towline.wire.identity import Origin
 
 
 class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,6 +72,17 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             )
         if self.reclaim:
             raise ValueError('reclaim: is not in this version. Remove it, or write ""')
+
+    def origin(self) -> Origin:
+        """What their lines are called, but for the path of each file."""
+        return Origin(
+            path="",
+            container=self.container,
+            source=self.source,
+            service=self.service,
+            tags=self.tags,
+            encoding=self.encoding,
+        )
 
 
 class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

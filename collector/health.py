@@ -1,10 +1,10 @@
-"""The collector's own HTTP: /healthz, /readyz, /metrics. GET only, one answer a connection.
+"""The collector's own HTTP: /healthz, /readyz, /metrics to read, /-/reload to post to. One answer a connection.
 
 Room: collector shell. Never enters: what is healthy (app.py passes it in). asyncio streams and llhttp (httptools): no server framework in a pod.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -26,10 +26,13 @@ class Page:
 
 
 class HealthServer:
-    """Serves `pages` on host and port until closed."""
+    """Serves `pages` on host and port until closed. `posts`: what is done where something is posted; what came is not read."""
 
-    def __init__(self, pages: Mapping[str, Callable[[], Page]]) -> None:
+    def __init__(
+        self, pages: Mapping[str, Callable[[], Page]], posts: Mapping[str, Callable[[], Awaitable[Page]]] | None = None
+    ) -> None:
         self._pages = pages
+        self._posts = posts or {}
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -52,7 +55,7 @@ class HealthServer:
         try:
             if len(self._open) <= MAX_CONNECTIONS:
                 async with asyncio.timeout(DEADLINE_SECONDS):
-                    writer.write(self._answer(await _read_request(reader)))
+                    writer.write(await self._answer(await _read_request(reader)))
                     await writer.drain()
         except (OSError, EOFError, TimeoutError, HttpParserError):
             pass  # nobody is there to be told
@@ -60,17 +63,21 @@ class HealthServer:
             self._open.discard(writer)
             writer.close()
 
-    def _answer(self, request: "_Request") -> bytes:
-        page = self._pages.get(request.path)
-        if request.method not in (b"GET", b"HEAD"):
-            found = Page(405, b"GET only\n")
-        else:
-            found = page() if page is not None else Page(404, b"here are: " + ", ".join(self._pages).encode() + b"\n")
+    async def _answer(self, request: "_Request") -> bytes:
+        found = await self._found(request)
         head = (
             f"HTTP/1.1 {found.status} \r\ncontent-type: {found.content_type}\r\n"
             f"content-length: {len(found.body)}\r\nconnection: close\r\nx-content-type-options: nosniff\r\n\r\n"
         ).encode()
         return head + (b"" if request.method == b"HEAD" else found.body)
+
+    async def _found(self, request: "_Request") -> Page:
+        page, post = self._pages.get(request.path), self._posts.get(request.path)
+        if post is not None:
+            return await post() if request.method == b"POST" else Page(405, b"POST only\n")
+        if request.method not in (b"GET", b"HEAD"):
+            return Page(405, b"GET only\n")
+        return page() if page is not None else Page(404, b"here are: " + ", ".join(self._pages).encode() + b"\n")
 
 
 class _Request:

@@ -10,6 +10,7 @@ from collector.metrics import Reading
 from collector.sampling import Sampling
 from collector.shipper import Shipper
 from collector.watcher import Watcher
+from towline.plumbing.reloading import ReloadState
 
 if TYPE_CHECKING:
     from collector.sources.dogstatsd import DogStatsD
@@ -152,4 +153,25 @@ def of_dogstatsd(source: "DogStatsD") -> Iterator[Reading]:
     yield Reading("collector_dogstatsd_series", "Series that DogStatsD keeps.", {"": source.series}, counter=False)
     yield Reading(
         "collector_dogstatsd_listeners", "Sockets on which DogStatsD is read.", {"": source.listeners}, counter=False
+    )
+
+
+def of_configuration(state: ReloadState) -> Iterator[Reading]:
+    """What became of configurations that changed."""
+    yield Reading(
+        "collector_configuration_generation",
+        "How many configurations this process has run with.",
+        {"": state.generation},
+        counter=False,
+    )
+    yield Reading(
+        "collector_configuration_refused",
+        "Configurations that were not taken: the one before goes on.",
+        {"": state.refused},
+    )
+    yield Reading(
+        "collector_configuration_current",
+        "1 while the newest configuration is the one that runs; 0 where it was refused.",
+        {"": float(not state.error)},
+        counter=False,
     )

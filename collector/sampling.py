@@ -52,7 +52,7 @@ class Sampling:
         self.failed_requests = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Gather and send until `stop`, then send the last one, with what the incomplete interval holds, and a goodbye."""
+        """Gather and send until `stop`. What is on its way or waits then stays in the queue."""
         due = time.monotonic()
         while not await wait_until(stop, max(0.0, due - time.monotonic())):
             due = max(due + self._interval_seconds, time.monotonic())
@@ -60,6 +60,9 @@ class Sampling:
             delay = await self._send()
             while delay is not None and time.monotonic() + delay < due and not await wait_until(stop, delay):
                 delay = await self._send()
+
+    async def farewell(self) -> None:
+        """Send the last snapshot, with what the incomplete interval holds, and a goodbye."""
         await self._gather(LAST_GATHER_SECONDS)
         self.queue.say_goodbye()
         try:

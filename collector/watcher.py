@@ -47,9 +47,10 @@ class Watched:
 class Watcher:
     """Looks, reads, and wakes the loop when something changed."""
 
-    def __init__(self, watched: Watched, pod_uid: str) -> None:
+    def __init__(self, watched: Watched, pod_uid: str, files: FileTail | None = None) -> None:
         self._watched, self._pod_uid = watched, pod_uid
-        self._files = FileTail([pattern for pattern, _ in watched.logs])
+        patterns = [pattern for pattern, _ in watched.logs]
+        self._files = FileTail(patterns) if files is None else files.watching(patterns)
         self._inotify = Inotify.open()
         self._tail: Tail | None = None
         self._cutters: dict[str, BlockCutter] = {}
@@ -271,27 +272,19 @@ class Watcher:
 
     async def close(self) -> None:
         """Close every file, once nothing is being read any more."""
-        await self._thread.run(self._files.close)
+        (await self.hand_over()).close()
+
+    async def hand_over(self) -> FileTail:
+        """Close all but the files, once nothing is being read any more."""
+        await self.rest()
         self._thread.close()
         if self._inotify is not None:
             self._inotify.close()
+        return self._files
 
 
-def open_watcher(config: CollectorConfig, pod_uid: str) -> Watcher:
-    """The watcher of a configuration's log paths."""
-    logs = [
-        (
-            log.path,
-            Origin(
-                path="",
-                container=log.container,
-                source=log.source,
-                service=log.service,
-                tags=log.tags,
-                encoding=log.encoding,
-            ),
-        )
-        for log in config.logs
-    ]
+def open_watcher(config: CollectorConfig, pod_uid: str, files: FileTail | None = None) -> Watcher:
+    """The watcher of a configuration's log paths. `files`: those that an earlier watcher has handed over."""
+    logs = [(log.path, log.origin()) for log in config.logs]
     limits = Limits(config.limit_bytes, [log.limit_bytes for log in config.logs], config.acknowledge)
-    return Watcher(Watched(logs, config.window_bytes, config.partial_line_seconds, limits), pod_uid)
+    return Watcher(Watched(logs, config.window_bytes, config.partial_line_seconds, limits), pod_uid, files)

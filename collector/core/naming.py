@@ -4,10 +4,11 @@ Room: core. Never enters: open files (a `Peek` is passed in), clocks.
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 import msgspec
 
-from collector.core.files import BYSTANDER, Peek, Seen
+from collector.core.files import BYSTANDER, FileKey, Peek, Seen
 from collector.core.globs import Globs
 from towline.wire.identity import HEAD_BYTES, Origin, stream_id
 
@@ -29,17 +30,24 @@ class Naming:
         self._head_lengths = tuple(sorted({length for length in head_lengths if length}, reverse=True))
 
     def identify(self, seen: Seen) -> tuple[str, int]:
-        """The id that a file has as a stream of its own, and the length of the head in it (0 with a birth time)."""
-        key = seen.key
+        """The id that a file has as a stream of its own, and the length of the head in it (0 with a birth time).
+
+        A file keeps the name that it has: a configuration that watches another folder above it, or one below, makes it no other stream.
+        """
+        key, own = seen.key, self._id(seen.key, seen.key.root, seen.key.head)
+        if not self._known or own in self._known:
+            return own, len(key.head)
+        roots = (key.root, *_folders_over(seen.path))
         if key.birth_ns is not None:
-            return stream_id(self._pod_uid, key.root, key.inode, key.birth_ns), 0
-        if self._head_lengths:
-            head = self._peek.head(key, HEAD_BYTES)
-            for length in self._head_lengths:
-                name = stream_id(self._pod_uid, key.root, key.inode, None, head[:length])
-                if len(head) >= length and name in self._known:
-                    return name, length
-        return stream_id(self._pod_uid, key.root, key.inode, None, key.head), len(key.head)
+            names = ((self._id(key, root, b""), 0) for root in roots)
+        else:
+            head = self._peek.head(key, HEAD_BYTES) if self._head_lengths else b""
+            lengths = [length for length in self._head_lengths if length <= len(head)]
+            names = ((self._id(key, root, head[:length]), length) for length in lengths for root in roots)
+        return next((found for found in names if found[0] in self._known), (own, len(key.head)))
+
+    def _id(self, key: FileKey, root: str, head: bytes) -> str:
+        return stream_id(self._pod_uid, root, key.inode, key.birth_ns, head if key.birth_ns is None else b"")
 
     def origin_of(self, seen: Seen) -> Origin:
         """What the configuration says of a file, under its present path."""
@@ -55,3 +63,8 @@ class Naming:
         if index == BYSTANDER:
             return Origin(path=path)
         return msgspec.structs.replace(self._origins[index], path=path)
+
+
+def _folders_over(path: str) -> list[str]:
+    """Every folder that a path lies in, the nearest first."""
+    return [str(folder) for folder in PurePosixPath(path).parents]

@@ -64,6 +64,10 @@ class SnapshotQueue:
         """The next snapshot to be frozen is the last of this pod, even if nothing more is sampled."""
         self._goodbye = True
 
+    def change(self, interval_seconds: float, max_series: int) -> None:
+        """Go on with another configuration: what is in flight and what waits stays."""
+        self._interval_seconds, self._merger.max_series = interval_seconds, max_series
+
     def join(self, journal: str) -> None:
         """Believe in another journal: a snapshot in flight keeps its sequence and its samples, and is addressed anew."""
         if journal == self._journal:

@@ -63,8 +63,9 @@ class Descriptors:
         return held
 
     def rename(self, old: FileKey, new: FileKey) -> None:
-        """Call an open file by another key: it was empty when it was named, and its file system has no birth times."""
+        """Call an open file by another key: it was empty when it was named and its file system has no birth times, or another folder is watched."""
         self._held[new] = self._held.pop(old)
+        del self._by_inode[old.root, old.inode]
         self._by_inode[new.root, new.inode] = new
 
     def close_smallest(self) -> bool:

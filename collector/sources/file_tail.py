@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
+from typing import Self, TypeVar
+
+import msgspec
 
 from collector.core.files import FileKey, ReadOrder, ReadResult, Scan, Seen
 from collector.core.globs import Globs
@@ -39,10 +41,27 @@ class FileTail:
         self._scan_cost_seconds = 0.0
         self._nameless: dict[FileKey, Seen] = {}
         self._absent: set[FileKey] = set()  # open files that the last scan did not find under any name
-        self._files: list[Seen] = []
+        self._files: list[Seen] | None = None
         self._scratch = Scratch()
         self._unpackers: dict[FileKey, Unpacker] = {}
         self._lengths: dict[FileKey, tuple[tuple[int, int], int | None]] = {}
+
+    def watching(self, patterns: Sequence[str]) -> Self:
+        """The same with other patterns: files stay open, and where they were seen last is still known."""
+        globs, paths = Globs(patterns), self._scanner.paths
+        self._scanner = Scanner(globs, self._descriptors, self._refusals)
+        self._nameless, self._absent, self._files = {}, set(), None
+        for key in self._descriptors:
+            path = paths.get(key, key.root)
+            root = globs.root_over(path)
+            if root is None:
+                self._close(key)
+                continue
+            now = msgspec.structs.replace(key, root=root)
+            self._descriptors.rename(key, now)
+            self._scanner.paths[now] = path
+        self._unpackers.clear()
+        return self
 
     @property
     def counters(self) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from collector.core.snapshot import SnapshotQueue
 from tests.fakes.aggregator import CUT, Said, listening
 from tests.fakes.dict_journal import DictJournal
 from tests.fakes.pod import RAW_POD, collecting
+from towline.plumbing.errors import ConfigError
 from towline.wire.block import BlocksAnswer, FrameAnswer
 from towline.wire.snapshot import Family, Sample, SnapshotAnswer
 
@@ -248,6 +249,21 @@ async def test_series_above_the_limit_of_a_snapshot_are_dropped(pod):
     samples = tuple(Sample({"n": str(number)}, 1.0) for number in range(5))
     queue.offer(Gathered(families=(Family(name="g", type="gauge", help="", samples=samples),)), 1)
     assert value(pod, "snapshot_dropped", "series") == 3
+
+
+# Configurations.
+
+
+async def test_a_configuration_that_was_refused_is_counted_and_not_current(pod):
+    assert (value(pod, "configuration_current"), value(pod, "configuration_generation")) == (1, 1)
+
+    def load():
+        raise ConfigError("collector.yaml: is bad. Make it good")
+
+    pod.app.reloading._load = load
+    assert await pod.app.reloading.reload() == "refused"
+    assert (value(pod, "configuration_refused"), value(pod, "configuration_current")) == (1, 0)
+    assert b"configuration refused: collector.yaml: is bad. Make it good" in pod.app._readyz().body
 
 
 def test_every_reading_is_provoked_by_a_test():

@@ -37,7 +37,7 @@ def sent(aggregator):
     ]
 
 
-async def run(sampling, condition):
+async def run(sampling, condition, *, for_good=True):
     """The stage, until `condition`; returns how long it took to leave."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -47,7 +47,14 @@ async def run(sampling, condition):
                 await asyncio.sleep(0.005)
         stop.set()
         began = time.monotonic()
+    if for_good:
+        await sampling.farewell()
     return time.monotonic() - began
+
+
+async def test_who_only_rests_says_no_goodbye(sampling, aggregator):
+    await run(sampling, lambda: len(sent(aggregator)) >= 2, for_good=False)
+    assert not any(one.goodbye for one in sent(aggregator))
 
 
 async def test_a_snapshot_goes_every_interval_and_the_last_one_says_goodbye(sampling, aggregator):

@@ -1,10 +1,11 @@
 import asyncio
+import contextlib
 import os
 import signal
 
 import pytest
 
-from towline.plumbing.lifecycle import LIFELINE, ExitCode, run_until, serve, wait_until
+from towline.plumbing.lifecycle import LIFELINE, ExitCode, Life, run_until, serve, wait_until
 
 
 @pytest.fixture
@@ -188,3 +189,55 @@ def test_what_is_written_on_a_lifeline_asks_for_nothing(lifeline):
         return ExitCode.CRASHED if stop.is_set() else ExitCode.OK
 
     assert serve(main) == ExitCode.OK
+
+
+# A stage that rests while what it works with is exchanged.
+
+
+class Working:
+    """A stage of many lives: each notes what it works with. It looks up from its work when it is `free`."""
+
+    def __init__(self):
+        self.life, self.tool, self.used, self.free = Life(), "old", [], asyncio.Event()
+        self.free.set()
+
+    async def run(self):
+        leave = self.life.leave
+        while True:
+            self.used.append(self.tool)
+            await leave.wait()
+            await self.free.wait()
+            leave = await self.life.rest()
+
+
+@contextlib.asynccontextmanager
+async def working():
+    stage = Working()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        task = group.create_task(stage.run())
+        await turns_of_the_loop()
+        yield stage
+        await turns_of_the_loop()
+        task.cancel()
+
+
+async def test_a_stage_rests_while_what_it_works_with_is_exchanged():
+    async with working() as stage:
+        for tool in ("new", "newer"):
+            async with stage.life.paused():
+                stage.tool = tool
+    assert stage.used == ["old", "new", "newer"]
+
+
+async def test_a_pause_that_was_given_up_leaves_nobody_resting():
+    async with working() as stage:
+        stage.free.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0), stage.life.paused():
+                raise AssertionError("it is not free: it cannot rest")
+        stage.free.set()
+        await turns_of_the_loop()
+        assert stage.used == ["old", "old"]
+        async with stage.life.paused():
+            stage.tool = "new"
+    assert stage.used == ["old", "old", "new"]

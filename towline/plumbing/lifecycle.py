@@ -8,7 +8,7 @@ import contextlib
 import enum
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 # Names the descriptor of a pipe on which nothing is ever written: its end says that all who needed this process are gone. Unlike
@@ -27,6 +27,32 @@ class ExitCode(enum.IntEnum):
     BYTES_UNSTORED = 3  # the collector left bytes that no journal holds
     JOURNAL_LOST = 4  # the aggregator's journal cannot go on
     INTERRUPTED = 130  # a second SIGINT cut the drain short (128 + SIGINT, as shells say it)
+
+
+class Life:
+    """A stage that can be made to rest while what it works with is exchanged: it watches `leave`, then calls `rest`, which gives it the next one to watch."""
+
+    def __init__(self) -> None:
+        self.leave, self._rests, self._goes_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def rest(self) -> asyncio.Event:
+        """Return when the pause is over."""
+        leave = self.leave
+        self._rests.set()
+        await self._goes_on.wait()
+        return leave
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Enter once the stage rests; it goes on when this is left. One at a time."""
+        self._rests, self._goes_on = asyncio.Event(), asyncio.Event()
+        leave, self.leave = self.leave, asyncio.Event()
+        leave.set()
+        try:
+            await self._rests.wait()
+            yield
+        finally:
+            self._goes_on.set()
 
 
 async def run_until(stop: asyncio.Event, stages: Sequence[Stage], drain_seconds: float) -> None:
