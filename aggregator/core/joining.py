@@ -10,12 +10,25 @@ from enum import IntEnum
 from typing import NamedTuple
 
 
-class Link(IntEnum):
-    """What the journal saw when it took a snapshot. The numbers stand in its file."""
+class Chain(NamedTuple):
+    """What the journal knew of a run, for one sink, as it took a snapshot. True for ever, whatever becomes of the snapshots before it.
 
-    BROKEN = 0  # the one before it was taken elsewhere
-    JOINED = 1  # the one before it in its run was taken here as well
-    BEGINS = 2  # it is the first of its run, or what was shed before it goes back to the first
+    start: the snapshots of the run from this number up to this one were taken here without a hole; 1: there are no others.
+    goes_on: the one that the pod had sent here before this one was of the same run.
+    """
+
+    start: int
+    goes_on: bool
+
+    def packed(self) -> int:
+        """As it stands in the journal's file; 0 is never one."""
+        return 2 * self.start + self.goes_on
+
+    @classmethod
+    def unpacked(cls, number: int, sequence: int) -> "Chain":
+        """Of a snapshot of this number. 0 is what could not be read: nothing is known then of those before it."""
+        start, goes_on = divmod(number, 2)
+        return cls(start or sequence, goes_on=bool(goes_on))
 
 
 class Join(IntEnum):
@@ -35,27 +48,17 @@ class Place(NamedTuple):
     taken_unix_ns: int
 
 
-def link_of(sequence: int, newest: int) -> Link:
-    """How a new snapshot follows `newest`, the last one of its run that was taken here (0: none)."""
-    if sequence == 1:
-        return Link.BEGINS
-    return Link.JOINED if sequence == newest + 1 and newest else Link.BROKEN
-
-
-def link_after(shed: Link, following: Link) -> Link:
-    """How a snapshot follows what was taken, once the one before it is shed: a break stays a break, and a begin goes on to its successor."""
-    return shed if following is Link.JOINED else following
-
-
-def join_of(known: Place | None, said: Place, link: Link) -> Join | None:
+def join_of(known: Place | None, said: Place, chain: Chain) -> Join | None:
     """How `said` goes on from `known`; None where it is not newer, and nothing may be made of it."""
+    is_whole = chain.start == 1
     if known is None:
-        return Join.BEGINS if link is Link.BEGINS else Join.UNKNOWN
+        return Join.BEGINS if is_whole else Join.UNKNOWN
     if said.run == known.run:
         if said.sequence <= known.sequence:
             return None
-        return Join.UNKNOWN if link is Link.BROKEN else Join.SAME_RUN
-    # A run begins once; later ones of another run than the newest can only be told by the pod's clock.
-    if link is not Link.BEGINS and said.taken_unix_ns <= known.taken_unix_ns:
+        return Join.SAME_RUN if chain.start <= known.sequence else Join.UNKNOWN
+    # Lives have no order but the pod's clock, which may have been set back. A life that is over has one late word at most, as a collector
+    # sends one snapshot at a time: two in a row are of a life that goes on.
+    if not chain.goes_on and said.taken_unix_ns <= known.taken_unix_ns:
         return None
-    return Join.UNKNOWN if link is Link.BROKEN else Join.NEW_RUN
+    return Join.NEW_RUN if is_whole else Join.UNKNOWN

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from aggregator.core.joining import Link, Place, join_of
+from aggregator.core.joining import Chain, Place, join_of
 from aggregator.core.records import OwedBlock
 from aggregator.core.series import Opened
 from aggregator.forwarder.pods import PodState
@@ -42,7 +42,7 @@ class Maker:
         except (BodyError, msgspec.DecodeError):
             return self._spoiled(block, known, "undecodable")
         place = Place(said.run, said.sequence, said.taken_unix_ns)
-        join = join_of(known.place if known else None, place, Link(block.place))
+        join = join_of(known.place if known else None, place, Chain.unpacked(block.place, said.sequence))
         if join is None:
             return self._spoiled(block, known, "out_of_order")
         moment = Moment(join, too_old=now_unix - said.taken_unix_ns / 1e9 > self._sink.max_age_seconds)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
+from aggregator.core.joining import Chain
 from aggregator.core.records import Debt
 from aggregator.journal.books import load_books
 from aggregator.journal.damage import aside_path
 from aggregator.journal.faults import FILE_ERRORS
-from aggregator.journal.rows import Entry, entry_of_block
+from aggregator.journal.rows import SNAPSHOTS, Entry, entry_of_block
 from aggregator.journal.schema import check_seal, sealed_row
 from aggregator.journal.words import DamageError
 from towline.plumbing.errors import TowlineError
@@ -130,8 +131,15 @@ class Aside:
                 if owed is None:
                     continue
                 check_seal(owed, "owed")
-                place = owed[2]
+                place = self._chain_of(entry, row[1], owed[2]) if entry.is_snapshot else owed[2]
             except FILE_ERRORS:
                 place = entry.start + entry.skip
             places[Debt(row[1], row[2])] = place
         return places
+
+    def _chain_of(self, entry: Entry, sink: str, place: int) -> int:
+        """A snapshot's chain: where the sink's state of the pod was lost with the file, what the run had counted by then was sent, so it is whole no more."""
+        chain = Chain.unpacked(place, 0)
+        had = "SELECT 1 FROM memos WHERE sink=? AND key=?"
+        is_lost = self._db.execute(had, (sink, entry.stream.removeprefix(SNAPSHOTS))).fetchone() is not None
+        return Chain(2, chain.goes_on).packed() if is_lost and chain.start == 1 else place

@@ -14,7 +14,7 @@ import msgspec
 from aggregator.journal.words import DamageError
 from towline.plumbing.errors import ConfigError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x746F776C  # "towl"
 PAGE_BYTES = 4096  # measured: docs/design/journal.md
 
@@ -45,10 +45,22 @@ CREATE TABLE dead_letters(id INTEGER PRIMARY KEY, sink TEXT, pod INTEGER, stream
   reason TEXT, line BLOB, unix_ns INTEGER);
 CREATE INDEX dead_letters_by_sink ON dead_letters(sink);
 CREATE TABLE memos(sink TEXT, key TEXT, value TEXT, PRIMARY KEY(sink, key)) WITHOUT ROWID;
-CREATE TABLE snapshots(pod INTEGER, run TEXT, sequence INTEGER, touched REAL, PRIMARY KEY(pod, run)) WITHOUT ROWID;
+CREATE TABLE snapshots(pod INTEGER, run TEXT, sequence INTEGER, touched REAL, starts TEXT, is_last INTEGER, PRIMARY KEY(pod, run)) WITHOUT ROWID;
 """
 
 _pack = msgspec.msgpack.Encoder().encode
+
+# How a snapshot followed the one before it was 0 (not at all), 1 (it did) or 2 (it was the first of its run): as a packed Chain 0, 2, 3.
+# A row that does not match its checksum stays as it is.
+_FROM_1_TO_2 = """
+ALTER TABLE snapshots ADD COLUMN starts TEXT;
+ALTER TABLE snapshots ADD COLUMN is_last INTEGER DEFAULT 0;
+UPDATE snapshots SET starts =
+  (SELECT json_group_object(sink, snapshots.sequence) FROM (SELECT DISTINCT sink FROM queues WHERE pod = snapshots.pod));
+UPDATE owed SET place = place + 1, seal = sealed(queue, block_id, place + 1)
+  WHERE place > 0 AND seal = sealed(queue, block_id, place)
+  AND block_id IN (SELECT block_id FROM entries WHERE row IS NULL AND stream LIKE 'metrics:%');
+"""
 
 
 def seal(*values: Any) -> int:
@@ -116,7 +128,10 @@ def begin_journal(db: sqlite3.Connection) -> None:
 
 
 def check_version(db: sqlite3.Connection, path: Path) -> bool:
-    """True if this is a journal that we can go on with, False if the file is still empty. Raises ConfigError for anybody else's file."""
+    """True if this is a journal that we can go on with, False if the file is still empty. Raises ConfigError for anybody else's file.
+
+    One of an earlier version is brought up to this one: then that version cannot open it any more.
+    """
     (application,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
     (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -129,4 +144,7 @@ def check_version(db: sqlite3.Connection, path: Path) -> bool:
             f"{path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION}). "
             "Start that version, or name another file in journal.path"
         )
+    if version < SCHEMA_VERSION:
+        db.create_function("sealed", -1, seal, deterministic=True)
+        db.executescript(f"BEGIN IMMEDIATE; {_FROM_1_TO_2} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
     return True

@@ -7,11 +7,10 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from aggregator.core.compare import Gap
-from aggregator.core.joining import Link, link_after
 from aggregator.journal.blocks import Releases, heads_of, note_gap
 from aggregator.journal.books import Queue
 from aggregator.journal.rows import entry_of_block
-from aggregator.journal.schema import check_seal, seal
+from aggregator.journal.schema import check_seal
 from aggregator.journal.store import Store
 from aggregator.journal.words import DamageError, Share
 
@@ -58,26 +57,12 @@ def _drop(store: Store, sink: str, reason: str, wanted: Callable[[], bool]) -> i
         if entry is None:
             raise DamageError("owed: a block is owed that is not there")
         if releases.release(entry, queue):
-            if entry.is_snapshot:
-                _pass_on(store, queue, block_id, Link(place))
-            else:
+            if not entry.is_snapshot:
                 note_gap(store, entry, Gap(max(place, entry.start + entry.skip), entry.stop, reason), sink)
             store.effects.counts[_COUNTERS[reason, entry.is_snapshot]] += 1
             dropped += 1
     releases.finish()
     return dropped
-
-
-def _pass_on(store: Store, queue: Queue, block_id: int, shed: Link) -> None:
-    """The snapshot after one that was dropped takes its place in the chain: what both say stands in the later one."""
-    following = store.db.execute(f"{_OWED} AND block_id>? ORDER BY block_id LIMIT 1", (queue.id, block_id)).fetchone()
-    if following is None:
-        return
-    check_seal(following, "owed")
-    moved = (*following[:2], int(link_after(shed, Link(following[2]))))
-    store.db.execute(
-        "UPDATE owed SET place=?, seal=? WHERE queue=? AND block_id=?", (moved[2], seal(*moved), *moved[:2])
-    )
 
 
 def _oldest_first(store: Store, sink: str) -> Iterator[tuple[Queue, int, int]]:

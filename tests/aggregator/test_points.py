@@ -1,27 +1,11 @@
 """Metrics on their way to a destination that takes them: each pod in order, states and settlements as one."""
 
-import pytest
-
-from aggregator.core.joining import Join
 from aggregator.core.records import Debt
 from aggregator.forwarder.points_work import ENDS as ENDS_LANE
 from aggregator.journal import Custody
 from aggregator.metric_sink import Limits
-from tests.aggregator.pointing import NAME, PodTeller, Scene
+from tests.aggregator.pointing import NAME, PodTeller
 from tests.fakes.memory_metric_sink import ENDS, MemoryMetricSink
-
-
-@pytest.fixture
-async def scene_of(tmp_path):
-    scenes = []
-
-    def make(sink, **more):
-        scenes.append(Scene(tmp_path, sink, **more))
-        return scenes[-1]
-
-    yield make
-    for scene in scenes:
-        await scene.journal.close()
 
 
 async def test_what_a_pod_counted_arrives_as_deltas_and_its_gauges_as_they_are(scene_of):
@@ -46,27 +30,6 @@ async def test_the_book_survives_a_restart(scene_of):
     await scene.tell(pod, {"hits_total": 9}, from_zero=True)
     await scene.deliver_all()
     assert sink.totals() == {("uid-web-1", "hits_total{}"): 9}
-
-
-async def test_a_pod_that_another_aggregator_served_meanwhile_is_not_counted_twice(scene_of):
-    sink, pod = MemoryMetricSink(), PodTeller()
-    scene = scene_of(sink)
-    await scene.tell(pod, {"hits_total": 5}, from_zero=True)
-    pod.snapshot({"hits_total": 100})  # taken by the other one
-    for value in (120, 121):
-        await scene.tell(pod, {"hits_total": value}, from_zero=True)
-    await scene.deliver_all()
-    assert sink.totals() == {("uid-web-1", "hits_total{}"): 5 + 1}
-
-
-async def test_shedding_loses_no_count(scene_of):
-    sink, pod = MemoryMetricSink(), PodTeller()
-    scene = scene_of(sink, share_bytes=8000)
-    for value in range(1, 60):
-        await scene.tell(pod, {"hits_total": value}, gauges={"g": value}, from_zero=True)
-    assert scene.journal.counters.shed_snapshots > 20
-    await scene.deliver_all()
-    assert sink.totals() == {("uid-web-1", "hits_total{}"): 59}
 
 
 async def test_snapshots_of_many_pods_share_a_request_and_each_pod_keeps_its_order(scene_of):
@@ -191,20 +154,6 @@ async def test_what_is_too_old_drops_its_gauges_and_its_counts_go_into_the_next_
     state = await scene.deliver_all()
     assert [(point.kind, point.value) for point in sink.points] == [("count", 10), ("gauge", 3)]
     assert dict(state.refused) == {"too_old": 2}
-
-
-async def test_a_snapshot_that_is_not_newer_than_what_is_settled_is_passed_over(scene_of):
-    sink, old, new = MemoryMetricSink(), PodTeller(run="r1"), PodTeller(run="r2", unix=2_000_000.0)
-    scene = scene_of(sink)
-    await scene.tell(old, {"hits_total": 5}, from_zero=True)
-    late = old.snapshot({"hits_total": 6}, from_zero=True)
-    await scene.tell(new, {"hits_total": 1}, from_zero=True)
-    await scene.say(old.pod, late)
-    await scene.tell(new, {"hits_total": 3}, from_zero=True)
-    state = await scene.deliver_all()
-    assert sink.totals() == {("uid-web-1", "hits_total{}"): 5 + 3}
-    assert dict(state.refused) == {"out_of_order": 1}
-    assert [join for _, join, _ in sink.made] == [Join.BEGINS, Join.NEW_RUN, Join.SAME_RUN]
 
 
 async def test_a_snapshot_that_cannot_be_read_is_counted_and_its_neighbours_go_on(scene_of):

@@ -58,7 +58,13 @@ async def ship(aggregator, senders, until):
 
 
 @pytest.mark.parametrize(
-    "point", ["journal.before_commit", "journal.after_commit", "forwarder.after_2xx", "forwarder.before_settle"]
+    "point",
+    [
+        pytest.param("journal.before_commit", marks=pytest.mark.long),
+        "journal.after_commit",
+        pytest.param("forwarder.after_2xx", marks=pytest.mark.long),
+        "forwarder.before_settle",
+    ],
 )
 async def test_what_is_counted_is_shown_once_whatever_moment_it_is_killed_at(tmp_path, monkeypatch, point):
     senders = [Sender(number) for number in range(3)]

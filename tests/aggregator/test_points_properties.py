@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import defaultdict
-from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.core.joining import link_after, link_of
+from aggregator.core.joining import Chain
 from aggregator.core.records import OwedBlock
 from aggregator.forwarder.points_work import PointsWork
 from aggregator.forwarder.state import LaneState
@@ -17,6 +17,7 @@ from tests.aggregator.pointing import START_UNIX, PodTeller, desk_of, opening
 from tests.fakes.memory_metric_sink import MemoryMetricSink
 from towline.wire.codec import encode_request
 from towline.wire.identity import Origin
+from towline.wire.snapshot import SnapshotRequest
 
 OWN, APP = (
     "own_total",
@@ -42,7 +43,7 @@ class Ledger:
         self.memos = {}
         self.dies = False
 
-    def owe(self, teller, request, link):
+    def owe(self, teller, request, chain):
         raw = encode_request(request)
         number = max(self.blocks, default=0) + 1
         self.blocks[number] = OwedBlock(
@@ -51,7 +52,7 @@ class Ledger:
             epoch=0,
             start=0,
             end=len(raw),
-            place=int(link),
+            place=chain.packed(),
             codec="none",
             body=raw,
             read_unix_ns=request.taken_unix_ns,
@@ -84,19 +85,55 @@ class Ledger:
         return dict(self.memos)
 
 
+class Owed(NamedTuple):
+    """A snapshot that was taken here. start: since this number its run was taken here without a hole."""
+
+    block_id: int
+    request: SnapshotRequest
+    start: int
+
+    @property
+    def values(self):
+        return {family.name: family.samples[0].value for family in self.request.families}
+
+
 class Counted:
-    """One pod: what it says, and by a naive reckoning what of that the destination must get."""
+    """One pod: what it says, and by plain subtraction what the destination must get of what is delivered."""
 
     def __init__(self, number):
         self.teller = PodTeller(f"web-{number}")
         self.values = {OWN: 0, APP: 0}
-        self.newest = 0
-        self.owed = []  # (block number, request, link) in order
-        self.here = 0  # of OWN: said in snapshots that were taken here
-        self.said = 0  # of OWN: in the last snapshot of this run, wherever it was taken
-        self.app = 0.0  # of APP: what was delivered adds up to
-        self.app_last = 0
-        self.is_known = False  # something of this pod was delivered before
+        self.newest, self.start = 0, 1  # of this run, here
+        self.owed = []
+        self.own = self.app = 0.0  # what must have arrived
+        self.own_last = {}  # by run and start
+        self.app_last, self.app_was_seen = 0, False
+        self.known = None  # the run and number of what was delivered last
+
+    def reckon(self, owed):
+        """A snapshot is delivered."""
+        said, values = owed.request, owed.values
+        chain = (said.run, owed.start)
+        self.own += values[OWN] - self.own_last.get(chain, 0 if owed.start == 1 else values[OWN])
+        self.own_last[chain] = values[OWN]
+        follows = self._follows(owed)
+        if APP in values:
+            if follows and self.app_last is not None:
+                self.app += values[APP] - self.app_last if values[APP] >= self.app_last else values[APP]
+            self.app_last, self.app_was_seen = values[APP], True
+        elif not follows and self.app_was_seen:
+            self.app_last = None  # another aggregator counted meanwhile, nobody knows how far
+        self.known = (said.run, said.sequence)
+        if said.goodbye:
+            self.known = None
+            self.app_last, self.app_was_seen = 0, False  # a series that is new to a pod that is known began meanwhile
+
+    def _follows(self, owed):
+        """Whether all that lies between it and what was delivered last was taken here."""
+        if self.known is None:
+            return False
+        run, sequence = self.known
+        return owed.start <= sequence if run == owed.request.run else owed.start == 1
 
 
 class World:
@@ -118,43 +155,41 @@ class World:
         for name in (OWN, APP):
             pod.values[name] += number
 
-    async def say(self, pod, _=0, *, hidden=(), goodbye=False, is_old=False):
+    async def say(self, pod, _=0, *, hidden=(), goodbye=False):
         teller = pod.teller
-        families = teller.snapshot({OWN: pod.values[OWN]}, from_zero=True, goodbye=goodbye)
+        own = teller.snapshot({OWN: pod.values[OWN]}, from_zero=True, goodbye=goodbye)
         app = PodTeller("x").snapshot({name: pod.values[name] for name in (APP,) if name not in hidden})
-        taken = families.taken_unix_ns - (10**13 if is_old else 0)
-        request = msgspec.structs.replace(families, families=(*families.families, *app.families), taken_unix_ns=taken)
-        link = link_of(request.sequence, pod.newest)
+        request = msgspec.structs.replace(own, families=(*own.families, *app.families))
+        goes_on = pod.newest > 0
+        if request.sequence != pod.newest + 1:
+            pod.start = request.sequence
         pod.newest = request.sequence
-        if link or request.sequence == 1:
-            pod.here += pod.values[OWN] - pod.said
-        pod.said = pod.values[OWN]
-        pod.owed.append([self.journal.owe(teller, request, link), request, link])
+        block_id = self.journal.owe(teller, request, Chain(pod.start, goes_on=goes_on))
+        pod.owed.append(Owed(block_id, request, pod.start))
 
     async def say_old(self, pod, _):
-        await self.say(pod, is_old=True)
+        """It will have been too long on its way, and nothing else."""
+        await self.deliver(pod, 0)
+        await self.say(pod)
+        self.now_unix = max(self.now_unix, *(it.teller.unix for it in self.pods)) + 7200
+        for other in self.pods:
+            other.teller.unix = self.now_unix
 
     async def hide(self, pod, _):
         await self.say(pod, hidden=(APP,))
 
     async def elsewhere(self, pod, _):
         pod.teller.sequence += 1
-        pod.said = pod.values[OWN]
 
     async def shed(self, pod, _):
-        """As the journal does: the chain goes on. The last snapshot of a life says what no other does: it is kept here."""
-        is_last = len(pod.owed) < 2 or pod.owed[0][1].run != pod.owed[1][1].run
-        if is_last or self.is_torn:
-            return
-        (number, _, link), following = pod.owed.pop(0), pod.owed[0]
-        following[2] = link_after(link, following[2])
-        del self.journal.blocks[number]
-        kept = self.journal.blocks[following[0]]
-        self.journal.blocks[following[0]] = replace(kept, place=int(following[2]))
+        """The pod's oldest, which may be its newest too."""
+        if pod.owed and not self.is_torn:
+            del self.journal.blocks[pod.owed.pop(0).block_id]
 
     async def new_run(self, pod, _):
         pod.teller.run += "x"
-        pod.teller.sequence = pod.newest = pod.said = pod.values[OWN] = 0
+        pod.teller.sequence = pod.newest = pod.values[OWN] = 0
+        pod.start = 1
 
     async def app_restart(self, pod, number):
         """Seen before it counts beyond what it had counted: else nobody could tell."""
@@ -192,19 +227,9 @@ class World:
             self.start()
 
     def reckon(self):
-        """By plain subtraction, what a counter of the app has counted between the snapshots that were delivered."""
         for pod in self.pods:
-            for _, request, link in pod.owed:
-                value = next((it.samples[0].value for it in request.families if it.name == APP), None)
-                if value is not None:
-                    if pod.is_known and link and pod.app_last is not None:
-                        pod.app += value - pod.app_last if value >= pod.app_last else value
-                    pod.app_last = value
-                elif not link:
-                    pod.app_last = None  # another aggregator counted meanwhile, nobody knows how far
-                pod.is_known = not request.goodbye
-                if request.goodbye:
-                    pod.app_last = 0  # a series that is new to a pod that is known began meanwhile
+            for owed in pod.owed:
+                pod.reckon(owed)
             pod.owed = []
 
     def totals(self):
@@ -230,7 +255,7 @@ async def live(story):
     total = world.totals()
     for pod in world.pods:
         uid = pod.teller.pod.uid
-        assert (total[uid, OWN], total[uid, APP]) == (pod.here, pod.app), story
+        assert (total[uid, OWN], total[uid, APP]) == (pod.own, pod.app), story
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,25 +3,10 @@
 import asyncio
 from collections import Counter
 
-import pytest
-
 from aggregator.metric_sink import Limits
-from tests.aggregator.pointing import NAME, PodTeller, Scene
+from tests.aggregator.pointing import NAME, PodTeller
 from tests.fakes.memory_metric_sink import MemoryMetricSink
 from towline.plumbing.errors import RejectedError, RetryableError, TooLargeError, UnauthorizedError
-
-
-@pytest.fixture
-async def scene_of(tmp_path):
-    scenes = []
-
-    def make(sink, **more):
-        scenes.append(Scene(tmp_path, sink, **more))
-        return scenes[-1]
-
-    yield make
-    for scene in scenes:
-        await scene.journal.close()
 
 
 def gauges(number):

@@ -91,7 +91,7 @@ class World:
         pod.count(number)
 
     async def say(self, pod, _=0, **more):
-        self.backends.now_unix += 15
+        await self._pass(15)
         pod.gather(self.now_unix, **more)
         taken = 0
         while (request := pod.freeze()) is not None:
@@ -101,7 +101,7 @@ class World:
 
     async def say_lost(self, pod, _):
         """It is sent again before the next."""
-        self.backends.now_unix += 15
+        await self._pass(15)
         pod.gather(self.now_unix)
         pod.freeze()
 
@@ -122,12 +122,21 @@ class World:
         await self.say(pod)
         await self._take(pod, late)
 
+    async def say_first_too_late(self, pod, number):
+        """As before, and it was the first word of that life."""
+        pod.restart_collector()
+        pod.count(number)
+        await self.say_lost(pod, 0)
+        late = pod.freeze()
+        pod.restart_collector()
+        pod.count(number)
+        await self.say(pod)
+        await self._take(pod, late)
+
     async def say_old(self, pod, number):
         """It was long on its way: too long for all who have a limit, or for one of them."""
-        if self.torn:
-            return
         await self.say_lost(pod, 0)
-        self.backends.now_unix += 7200 if number % 2 else 3570
+        await self._pass(7200 if number % 2 else 3570)
         await self.say(pod)
 
     async def shed(self, pod, number):
@@ -135,9 +144,6 @@ class World:
         name = NAMES[number % len(NAMES)]
         if name in self.torn:
             return
-        # Of a pod that nothing is known of here, a snapshot that is shed before the next one came takes with it that its life began here.
-        if any(not self._is_known(name, other) for other, _ in await self._owed(name)):
-            await self.deliver(pod, number, (name,))
         await self._restart(**{name: _TIGHT_BYTES})
         taken = len(await self._owed(name))
         for _ in range(3):
@@ -193,9 +199,12 @@ class World:
         self.torn.add(name)
         await self._restart()
 
-    def _is_known(self, name, pod):
-        history = self.history[name, pod.name]
-        return bool(history) and not history[-1].is_last
+    async def _pass(self, seconds):
+        """Nothing that was sent and is not settled grows too old meanwhile."""
+        for name in list(self.torn):
+            if await self._owed(name) != await self._owed(name, seconds):
+                await self.deliver(None, 0, (name,))
+        self.backends.now_unix += seconds
 
     async def _take(self, pod, request):
         raw = encode_request(request)
@@ -210,20 +219,20 @@ class World:
         _, is_new = await self.journal.snapshot(pod.pod, request.run, request.sequence, custody)
         return is_new
 
-    async def _owed(self, name):
-        """What is there to deliver: each pod's snapshots, in order."""
+    async def _owed(self, name, later_seconds=0):
+        """What is there to deliver, then: each pod's snapshots, in order."""
         owed = []
         for lane, uids in self.journal.owing(name).items():
             for pod in self.pods:
                 if pod.pod.uid in uids:
                     blocks = await self.journal.take(name, lane, pod.pod.uid, 0, 1 << 24)
-                    owed += [(pod, self._seen(name, pod, block)) for block in blocks]
+                    owed += [(pod, self._seen(name, pod, block, later_seconds)) for block in blocks]
         return owed
 
-    def _seen(self, name, pod, block):
+    def _seen(self, name, pod, block, later_seconds):
         said = decode_request(open_body(block.codec, block.body, block.end - block.start), SnapshotRequest)
         seen, taken = pod.said[int(said.run), said.sequence]
-        return seen._replace(is_sent=self.now_unix - taken <= self.sinks[name].max_age_seconds)
+        return seen._replace(is_sent=self.now_unix + later_seconds - taken <= self.sinks[name].max_age_seconds)
 
     async def _work(self, name):
         if name not in self.works:

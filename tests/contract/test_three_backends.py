@@ -12,7 +12,7 @@ _RESTARTS = ("restart_collector", "restart_app", "crash", "restart_collector", "
 _PHASES = [phase for phase in Phase if phase is not Phase.explain]  # that would take minutes
 WORDS = (
     *("count", "count", "count", "say", "say", "say"),
-    *("say_lost", "say_twice", "say_late", "say_old", "shed"),
+    *("say_lost", "say_twice", "say_late", "say_first_too_late", "say_old", "shed", "shed"),
     *("restart_app", "restart_app_slowly", "restart_collector", "goodbye"),
     *("deliver", "deliver_to_one", "deliver_to_a_faulty_one", "crash", "crash_before_settling"),
 )
