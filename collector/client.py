@@ -6,14 +6,15 @@ Room: collector shell. Never enters: what the requests mean. aiohttp would cost 
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from collector.connection import MAX_ANSWER_BYTES, Answer, Connection
+from collector.connection import MAX_ANSWER_BYTES, Answer, Connection, Take
 from collector.resolver import Resolver
 
 Method = Literal["GET", "POST"]
+Asking = Callable[[Connection, bytes, float], Awaitable[Answer]]
 
 _TARGET = re.compile(r"/[!-~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: token
@@ -59,13 +60,28 @@ class Client:
         self, address: str, method: Method, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Answer:
         """Send one request to `address` and return its answer, whatever it says. Raises NoAnswerError."""
+        return await self._exchanged(
+            address,
+            lambda: self._head(method, path, headers, len(body)),
+            lambda connection, head, deadline: connection.ask(head, body, deadline),
+        )
+
+    async def stream(self, address: str, path: str, headers: Mapping[str, str], take: Take) -> Answer:
+        """GET what may be long: `take` is awaited with the answer part by part. Returns it without its body. Raises NoAnswerError, and what `take` raises."""
+        return await self._exchanged(
+            address,
+            lambda: self._head("GET", path, headers, 0),
+            lambda connection, head, deadline: connection.stream(head, take, deadline),
+        )
+
+    async def _exchanged(self, address: str, head_of: Callable[[], bytes], asking: Asking) -> Answer:
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         try:
-            head = self._head(method, path, headers, len(body))
+            head = head_of()
             connection = self._connection
             if connection is None or not connection.is_open or address != self._address:
                 connection = await self._connected(address, deadline)
-            answer = await connection.ask(head, body, deadline)
+            answer = await asking(connection, head, deadline)
         except (OSError, EOFError) as error:  # ssl.SSLError and TimeoutError are OSErrors
             self.close()
             raise NoAnswerError(str(error) or type(error).__name__) from error

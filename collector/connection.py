@@ -5,7 +5,8 @@ llhttp (httptools) rather than a parser in Python: a quarter of what a quiet pod
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import cast
 
 import msgspec
@@ -16,6 +17,10 @@ MAX_ANSWER_BYTES = 16 << 20  # rows of 10,000 streams fit; an endless answer doe
 MAX_HEAD_BYTES = 16 << 10
 MAX_AROUND_BODY = 8
 COPIED_BYTES = 64 << 10  # a body up to here travels in one write with its head
+WRITE_BYTES = 256 << 10  # a longer one in pieces of this: a transport copies what it cannot send at once
+READ_BYTES = 16 << 10  # read at once, into a buffer that is used again
+# Of a body that is taken in parts about so much is held; nothing more is read while a part is taken.
+PART_BYTES = 32 << 10
 FINAL = 200  # a status below is informational: the answer follows
 
 
@@ -40,11 +45,14 @@ class Answer(msgspec.Struct, frozen=True):
             return 0.0
 
 
+Take = Callable[[Answer], Awaitable[None]]  # what is done with an answer of which `body` is the next part
+
+
 class TooLongError(EOFError):
     """The answer was cut off: it is longer than whoever asked has room for."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Carries one request at a time for as long as `is_open`. Bytes that nobody asked for end it."""
 
     def __init__(self, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
@@ -57,32 +65,79 @@ class Connection(asyncio.Protocol):
         self._has_head = False
         self._headers: list[tuple[bytes, bytes]] = []
         self._parts: list[bytes] = []
+        self._held_bytes = 0  # in `_parts`
+        self._is_streaming = False
+        self._buffer = bytearray(READ_BYTES)
+        self._has_parts = asyncio.Event()  # of a body taken in parts: there are some to take, or there will be no more
+        self._may_write = asyncio.Event()
+        self._may_write.set()
 
     async def ask(self, head: bytes, body: bytes, deadline: float) -> Answer:
         """Send a request and return its answer, which may come before all of the body is sent. `deadline` is the loop's time.
 
         Raises OSError (TimeoutError too) or EOFError (TooLongError too); after any error, cancellation included, the connection must be dropped.
         """
-        transport = self._transport
-        if transport is None or not self.is_open:
-            raise EOFError("closed before the request")
+        transport = self._opened()
+        with self._asking(transport, deadline) as waiter:
+            if len(body) <= COPIED_BYTES:
+                transport.write(head + body)
+            else:
+                transport.write(head)
+                await self._write(transport, body, waiter)
+            return await waiter
+
+    async def stream(self, head: bytes, take: Take, deadline: float) -> Answer:
+        """Send a request without a body and have what it is answered taken part by part; returns the answer without its body.
+
+        Nothing is read while a part is taken: the kernel holds what comes. Raises what `ask` raises, and what `take` does.
+        """
+        transport = self._opened()
+        with self._asking(transport, deadline) as waiter:
+            self._is_streaming = True
+            transport.write(head)
+            while True:
+                await self._has_parts.wait()
+                self._has_parts.clear()
+                ended = waiter.result() if waiter.done() else None  # raises what ended it otherwise
+                answer = ended or Answer(self._parser.get_status_code(), self._headers, b"")
+                await take(msgspec.structs.replace(answer, body=self._taken()))
+                if ended is not None:
+                    return ended
+                transport.resume_reading()
+
+    @contextlib.contextmanager
+    def _asking(self, transport: asyncio.Transport, deadline: float) -> Iterator["asyncio.Future[Answer]"]:
+        """While an answer is waited for."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[Answer] = loop.create_future()
         self._waiter = waiter
         self._received_bytes = self._body_bytes = 0
         timer = loop.call_at(deadline, self._fail, TimeoutError())
-        if len(body) <= COPIED_BYTES:
-            transport.write(head + body)
-        else:
-            transport.write(head)
-            transport.write(body)
         try:
-            return await waiter
+            yield waiter
         finally:
             timer.cancel()
-            self._waiter = None
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()  # so that it counts as heard, where something else ended the request first
+            self._waiter, self._is_streaming = None, False
+            self._has_parts.clear()
             if transport.get_write_buffer_size():
                 self.is_open = False  # answered before the body was read: what is left of it is no request
+
+    def _opened(self) -> asyncio.Transport:
+        if self._transport is None or not self.is_open:
+            raise EOFError("closed before the request")
+        return self._transport
+
+    async def _write(self, transport: asyncio.Transport, body: bytes, waiter: "asyncio.Future[Answer]") -> None:
+        """Write a long body as fast as it is taken, and no further than an answer that comes before its end."""
+        view = memoryview(body)
+        for at in range(0, len(body), WRITE_BYTES):
+            if waiter.done():
+                self.is_open = False
+                return
+            transport.write(view[at : at + WRITE_BYTES])
+            await self._may_write.wait()
 
     def abort(self) -> None:
         """Drop the connection at once: an orderly end would go on to write what nobody takes."""
@@ -95,7 +150,20 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport, self.is_open = cast("asyncio.Transport", transport), True
 
-    def data_received(self, data: bytes) -> None:
+    def pause_writing(self) -> None:
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        self._may_write.set()
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's own signature
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        with memoryview(self._buffer) as view:
+            self.data_received(view[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         if self._waiter is None:
             self.abort()
             return
@@ -107,6 +175,10 @@ class Connection(asyncio.Protocol):
         around_bytes = self._received_bytes - self._body_bytes
         if around_bytes > MAX_HEAD_BYTES + MAX_AROUND_BODY * self._body_bytes:
             self._fail(TooLongError(f"the head of the answer is longer than {MAX_HEAD_BYTES} bytes"))
+        if self._is_streaming and self._held_bytes >= PART_BYTES and not self._has_parts.is_set():
+            if self._transport is not None:
+                self._transport.pause_reading()
+            self._has_parts.set()
 
     def eof_received(self) -> None:
         """The other side hung up: the end of an answer whose head says nothing of its length, else of all hope."""
@@ -122,9 +194,11 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._has_head = False
-        self._headers, self._parts = [], []
+        self._headers = []
         if self._waiter is None or self._waiter.done():
             self.is_open = False  # a second answer to one request
+        else:
+            self._taken()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
@@ -142,6 +216,7 @@ class Connection(asyncio.Protocol):
             self._fail(TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes"))
         elif self._waiter is not None and not self._waiter.done():
             self._parts.append(part)
+            self._held_bytes += len(part)
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < FINAL:
@@ -158,15 +233,28 @@ class Connection(asyncio.Protocol):
 
     def _settle(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(Answer(self._parser.get_status_code(), self._headers, b"".join(self._parts)))
-        self._parts = []
+            body = b"" if self._is_streaming else self._taken()
+            self._waiter.set_result(Answer(self._parser.get_status_code(), self._headers, body))
+        self._ended()
 
     def _fail(self, error: Exception) -> None:
         """End the connection, and the request if it has no answer yet."""
         self.is_open = False
-        self._parts = []  # the error's traceback holds us until the next full garbage collection
+        if self._waiter is None or not self._waiter.done():
+            self._taken()  # the error's traceback holds us until the next full garbage collection
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
+        self._ended()
+
+    def _ended(self) -> None:
+        """Whoever takes parts, or waits to write, is told that there will be no more."""
+        self._has_parts.set()
+        self._may_write.set()
+
+    def _taken(self) -> bytes:
+        """What is held of the body, which is then held no longer."""
+        body, self._parts, self._held_bytes = b"".join(self._parts), [], 0
+        return body
 
 
 def _length_of(field: tuple[bytes, bytes]) -> int:

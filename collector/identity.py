@@ -45,15 +45,19 @@ class PodIdentity:
 
 
 def open_identity(
-    config: IdentityConfig, podinfo_dir: str, state_dir: str, env: Mapping[str, str] | None = None
+    config: IdentityConfig,
+    podinfo_dir: str,
+    state_dir: str,
+    env: Mapping[str, str] | None = None,
+    file: Path = Path("collector.yaml"),
 ) -> PodIdentity:
-    """The identity of this pod, or outside Kubernetes of this machine. Raises ConfigError where no stable uid can be had."""
+    """The identity of this pod, or outside Kubernetes of this machine. Raises ConfigError where no stable uid can be had; `file` is what it names."""
     known = os.environ if env is None else env
-    uid = known.get("POD_UID") or machine_uid(Path(state_dir))
+    uid = known.get("POD_UID") or machine_uid(Path(state_dir), file=file)
     return PodIdentity(config, Path(podinfo_dir), known, uid)
 
 
-def machine_uid(state_dir: Path, machine_id: Path = MACHINE_ID) -> str:
+def machine_uid(state_dir: Path, machine_id: Path = MACHINE_ID, file: Path = Path("collector.yaml")) -> str:
     """A uid, in a pod uid's form, that stays the same for this machine and this state folder.
 
     From the machine's own id, because a uid that were lost with the state folder would make all data look new; where there
@@ -61,13 +65,13 @@ def machine_uid(state_dir: Path, machine_id: Path = MACHINE_ID) -> str:
     """
     seed = _read_text(machine_id, MAX_PODINFO_BYTES).strip()
     if len(seed) != _MACHINE_ID_LENGTH:
-        seed = _seed_kept_in(state_dir)
+        seed = _seed_kept_in(state_dir, file)
     parts = f"towline\0{seed}\0{os.uname().nodename}\0{state_dir.resolve()}"
     digest = hashlib.blake2b(parts.encode(errors="surrogateescape"), digest_size=16).hexdigest()
     return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
 
 
-def _seed_kept_in(state_dir: Path) -> str:
+def _seed_kept_in(state_dir: Path, config_file: Path) -> str:
     kept = state_dir / "machine-uid"
     seed = _read_text(kept, MAX_PODINFO_BYTES).strip()
     if seed:
@@ -83,7 +87,7 @@ def _seed_kept_in(state_dir: Path) -> str:
         draft.replace(kept)
     except OSError as error:
         reason = f"cannot keep this machine's uid in {state_dir} ({error.strerror})"
-        raise ConfigError(f"collector: state_dir: {reason}. Make the folder writable, or set POD_UID") from error
+        raise ConfigError(f"{config_file}: state_dir: {reason}. Make the folder writable, or set POD_UID") from error
     return seed
 
 

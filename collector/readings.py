@@ -150,6 +150,11 @@ def of_dogstatsd(source: "DogStatsD") -> Iterator[Reading]:
         "DogStatsD datagrams that the kernel dropped, as they were not read in time.",
         {"": source.kernel_drops},
     )
+    yield Reading(
+        "collector_dogstatsd_sockets_refused",
+        "Times that a DogStatsD socket could not be opened.",
+        {"": source.refused_sockets},
+    )
     yield Reading("collector_dogstatsd_series", "Series that DogStatsD keeps.", {"": source.series}, counter=False)
     yield Reading(
         "collector_dogstatsd_listeners", "Sockets on which DogStatsD is read.", {"": source.listeners}, counter=False

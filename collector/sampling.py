@@ -77,6 +77,7 @@ class Sampling:
     async def _gather(self, patience_seconds: float) -> None:
         """Ask every source at once. Whoever asks others gives up those that take longer than this, each by itself: it costs the rest nothing."""
         now_unix_ns, is_fresh = time.time_ns(), self.queue.is_fresh
+        self.queue.make_room()
         async with asyncio.TaskGroup() as group:
             heard = [group.create_task(source(now_unix_ns, is_fresh)) for source in self._sources.handing_over]
             asked = [
@@ -92,7 +93,7 @@ class Sampling:
             return RETRY_SECONDS  # nobody has answered yet: what is sampled meanwhile merges with this snapshot
         self.queue.join(journal)
         self.queue.use(self.link.identity())
-        if self.queue.take() is None:
+        if not self.queue.freeze():
             return None
         answer = await self.link.snapshot(self.queue.body)
         if isinstance(answer, Wait):

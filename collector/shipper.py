@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 8 << 20  # compressed bytes of one request
 HELD_SECONDS = 60.0  # several journals behind one address: how long nothing is sent
 HURRY_SECONDS = 3.0  # who leaves waits no longer than this for an answer: another peer may give one
 TOO_LARGE = f"status_{int(Code.TOO_LARGE)}"
+KEPT_OUT = "another collector of this pod to end"
 
 _log = structlog.get_logger()
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class Shipper:
         self.hurried_at: float | None = None  # when we were told to leave
         self._long_asked = asyncio.Event()  # an answer is waited for, longer than a scan may wait
         self._patience: asyncio.Timeout | None = None
+        self._kept_out_times = 0  # in a row; once is usual: another life of this pod spoke before we asked for the rows
         self._ends_backlog = False  # a backlog was read to its end, and what its large blocks needed is still held
 
     def hurry(self) -> None:
@@ -140,9 +142,9 @@ class Shipper:
         if isinstance(answer, MarksAnswer):
             self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=True)
             if answer.journal == sent.journal:
-                await (
-                    self.meet_once()
-                )  # another life of this collector spoke meanwhile: only who asks for the rows may write
+                # Another life of this collector spoke meanwhile: only who asks for the rows may write.
+                self._note_kept_out()
+                await self.meet_once()
             else:
                 await self._take_up(answer)
             return False
@@ -198,9 +200,12 @@ class Shipper:
             elif word.code != Code.STORED:
                 _log.info("frame_refused", code=word.code, file_id=word.stream, offset=frame.start, error=word.error)
         self.custody.answered(sent, answer)
-        if self.progress.waiting_for:
+        self._kept_out_times = 0
+        if self.progress.waiting_for == KEPT_OUT:
+            _log.warning("collector_let_in", peer=self.link.peers.current)
+        elif self.progress.waiting_for:
             _log.info("aggregator_answered", peer=self.link.peers.current)
-            self.progress.waiting_for = ""
+        self.progress.waiting_for = ""
         moved = bool(answer.delivered) or self.custody.waiting_bytes != waited
         self.pace.answered(self.clock(), next_ms=answer.next_ms, moved=moved)
         if self._ends_backlog and not self.custody.unsent_bytes:
@@ -219,11 +224,21 @@ class Shipper:
         self.watcher.begin(marks.rows)
         if meeting.changed:
             _log.warning("journal_changed", copies_possible_bytes=meeting.given_up_bytes, peer=self.link.peers.current)
-        else:
+        elif not self.progress.met:
             _log.info("journal_met", streams=len(marks.rows), peer=self.link.peers.current)
         self.progress.met = True
         await self.keeper.save(self.custody, self.link.peers.current, self.clock())
         kill_point("collector.met")
+
+    def _note_kept_out(self) -> None:
+        """Two collectors on one pod: the newer one writes, this one asks again and again until that one is gone. Said once."""
+        self.progress.requests["kept_out"] += 1
+        self._kept_out_times += 1
+        if self._kept_out_times > 1 and self.progress.waiting_for != KEPT_OUT:
+            self.progress.waiting_for = KEPT_OUT
+            _log.warning(
+                "collector_kept_out", reason="another collector of this pod writes", peer=self.link.peers.current
+            )
 
     def _note_wait(self, wait: Wait) -> None:
         self.progress.requests[wait.reason] += 1

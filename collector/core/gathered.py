@@ -14,9 +14,8 @@ from towline.wire.snapshot import Distribution, Event, Family, Sample, Scrape, S
 
 MAX_KEPT = 1000  # events and checks, of each; beyond, the oldest go
 MAX_STAMPED = 20_000
-MAX_CHARS = 2 << 20  # of events, checks and stamped values, of each: a snapshot must not become too large to be taken
-
-_Key = tuple[tuple[str, str], ...]
+MAX_CHARS = 1 << 20  # of events, checks and stamped values, of each: all that waits is held in memory
+STAMPED_CHARS = 100  # what a stamped value counts for beside its texts
 _Series = TypeVar("_Series", Sample, Distribution)
 _Said = TypeVar("_Said", Event, ServiceCheck, Stamped)
 
@@ -57,7 +56,9 @@ class Merger:
 
     def _families(self, older: Sequence[Family], newer: Sequence[Family]) -> tuple[Family, ...]:
         """A family that changed its type keeps only what it is now."""
-        merged: dict[tuple[str, str], tuple[Family, dict[_Key, Sample], dict[_Key, Distribution]]] = {}
+        if not older:
+            return self._bounded(newer)
+        merged: dict[tuple[str, str], tuple[Family, dict[int, Sample], dict[int, Distribution]]] = {}
         room = self.max_series
         for family in (*newer, *older):
             latest, samples, distributions = merged.setdefault((family.source, family.name), (family, {}, {}))
@@ -71,7 +72,23 @@ class Merger:
             if samples or spreads
         )
 
-    def _add(self, known: dict[_Key, _Series], more: Iterable[_Series], room: int) -> int:
+    def _bounded(self, families: Sequence[Family]) -> tuple[Family, ...]:
+        """What one moment said, as far as there is room. No series is there twice: nothing is looked up for it."""
+        room, kept = self.max_series, []
+        for family in families:
+            count = len(family.samples) + len(family.distributions)
+            if count <= room:
+                room -= count
+                kept.append(family)
+                continue
+            self.dropped["series"] += count - room
+            samples = family.samples[:room]
+            spreads = family.distributions[: room - len(samples)]
+            room = 0
+            kept.append(msgspec.structs.replace(family, samples=samples, distributions=spreads))
+        return tuple(family for family in kept if family.samples or family.distributions)
+
+    def _add(self, known: dict[int, _Series], more: Iterable[_Series], room: int) -> int:
         for series in more:
             key = _key(series.labels)
             if key in known:
@@ -95,14 +112,15 @@ class Merger:
         return together[len(together) - kept :]
 
 
-def _key(labels: Mapping[str, str]) -> _Key:
-    return tuple(sorted(labels.items()))
+def _key(labels: Mapping[str, str]) -> int:
+    """Equal label sets have equal keys; as tuples, those of ten thousand series would take megabytes."""
+    return hash(frozenset(labels.items()))
 
 
 def _chars(said: Event | ServiceCheck | Stamped) -> int:
     """How much text it holds."""
     if isinstance(said, Stamped):
-        return len(said.name) + sum(map(len, said.labels)) + sum(map(len, said.labels.values()))
+        return STAMPED_CHARS + len(said.name) + sum(map(len, said.labels)) + sum(map(len, said.labels.values()))
     text = said.title + said.text if isinstance(said, Event) else said.name + said.message
     return len(text) + sum(map(len, said.tags))
 

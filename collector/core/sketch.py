@@ -9,6 +9,9 @@ bucket that there is, and counted as coarse. Count and sum stay exact.
 
 import math
 from array import array
+from typing import Protocol, cast
+
+import msgspec
 
 from towline.wire.snapshot import SKETCH_GAMMA, Distribution
 
@@ -17,10 +20,17 @@ MAX_WIDTH = 2048  # buckets from the least to the greatest value of one sign: a 
 SLACK = 16  # buckets added at once: values come near one another
 
 _ceil, _log = math.ceil, math.log
+_NONE = array("d")  # most series have values of one sign
+
+
+class Allowance(Protocol):
+    """What may be taken of something that there is only so much of."""
+
+    def take(self, wanted: int) -> bool: ...
 
 
 class Budget:
-    """What all series of one kind may hold together."""
+    """What all series may hold together."""
 
     def __init__(self, left: int) -> None:
         self.left = left
@@ -33,16 +43,36 @@ class Budget:
         return True
 
 
+class Priced:
+    """A budget, counted in things that take so much of it each, and of which there are no more than `left`."""
+
+    def __init__(self, budget: Budget, price: int, left: int) -> None:
+        self.left = left
+        self._budget, self._price = budget, price
+
+    def take(self, wanted: int) -> bool:
+        """Whether there was room for so many; if so it is gone."""
+        if wanted > self.left or not self._budget.take(wanted * self._price):
+            return False
+        self.left -= wanted
+        return True
+
+    def give(self, count: int) -> None:
+        """So many are gone."""
+        self.left += count
+        self._budget.left += count * self._price
+
+
 class Buckets:
     """The buckets of one sign: a run of counts, `first` being the index of its first."""
 
     __slots__ = ("counts", "first")
 
     def __init__(self) -> None:
-        self.counts = array("d")
+        self.counts = _NONE
         self.first = 0
 
-    def widen(self, index: int, weight: float, budget: Budget) -> bool:
+    def widen(self, index: int, weight: float, budget: Allowance) -> bool:
         """Count in a bucket that is not there yet. False where it had to go to the nearest one that is."""
         counts = self.counts
         if not counts:
@@ -64,13 +94,14 @@ class Buckets:
         return exact
 
     def read(self) -> dict[int, float]:
-        """Counts by index; whole ones as int, which takes a third of the room on the wire."""
+        """Counts by index, as they travel: thousands of them in a dict would take ten times the room. Whole ones as int, a third on the wire."""
         first = self.first
-        return {
+        counts = {
             first + place: int(count) if count.is_integer() else count
             for place, count in enumerate(self.counts)
             if count
         }
+        return cast("dict[int, float]", msgspec.Raw(msgspec.msgpack.encode(counts))) if counts else counts
 
 
 class Sketch:
@@ -86,7 +117,7 @@ class Sketch:
         self.positive = Buckets()
         self.negative = Buckets()
 
-    def add(self, value: float, weight: float, budget: Budget) -> bool:
+    def add(self, value: float, weight: float, budget: Allowance) -> bool:
         """Count a value `weight` times. False, and nothing is changed, where it is not finite or would make the sum so."""
         total = self.sum + value * weight
         if not -math.inf < total < math.inf:

@@ -1,6 +1,8 @@
 """Which snapshot is sent: one at a time, frozen until it is answered, while the next one gathers (protocol rule 16).
 
 Room: collector core. Never enters: sockets, clocks. What each code means stands in the table below.
+
+Of a snapshot in flight only its bytes are held: it may be megabytes, and every pod pays for them.
 """
 
 from enum import Enum, auto
@@ -9,7 +11,7 @@ import msgspec
 
 from collector.core.gathered import NOTHING, Gathered, Merger
 from towline.wire.block import Code
-from towline.wire.codec import encode_request
+from towline.wire.codec import decode_request, encode_request
 from towline.wire.snapshot import Scrape, SnapshotAnswer, SnapshotRequest
 
 
@@ -40,7 +42,7 @@ class SnapshotQueue:
         self.dropped = self._merger.dropped  # by what it was: series, events, checks, stamped
         self._journal = ""
         self._sequence = 0
-        self._in_flight: SnapshotRequest | None = None
+        self._in_flight_sequence = 0  # 0: nothing is in flight
         self._pending: Gathered | None = None
         self._taken_unix_ns = 0
         self._goodbye = False
@@ -48,7 +50,7 @@ class SnapshotQueue:
     @property
     def is_empty(self) -> bool:
         """Nothing is in flight and nothing waits."""
-        return self._in_flight is None and self._pending is None and not self._goodbye
+        return not self._in_flight_sequence and self._pending is None and not self._goodbye
 
     @property
     def is_fresh(self) -> bool:
@@ -59,6 +61,11 @@ class SnapshotQueue:
         """Add what was gathered at `taken_unix_ns`; it merges with what is still waiting to be frozen."""
         self._pending = self._merger.merge(self._pending or NOTHING, gathered)
         self._taken_unix_ns = taken_unix_ns
+
+    def make_room(self) -> None:
+        """Every endpoint is about to be scraped anew: let go of the texts of those scrapes that wait, which the new ones replace."""
+        if self._pending is not None and self._pending.scrapes:
+            self._pending = msgspec.structs.replace(self._pending, scrapes=())
 
     def say_goodbye(self) -> None:
         """The next snapshot to be frozen is the last of this pod, even if nothing more is sampled."""
@@ -72,17 +79,21 @@ class SnapshotQueue:
         """Believe in another journal: a snapshot in flight keeps its sequence and its samples, and is addressed anew."""
         if journal == self._journal:
             return
+        if self._in_flight_sequence:
+            self.body = _addressed_anew(self.body, self._journal, journal)
         self._journal = journal
-        if self._in_flight is not None:
-            self._freeze(msgspec.structs.replace(self._in_flight, journal=journal))
 
     def use(self, pod: msgspec.Raw) -> None:
         """Take the pod's new identity (labels may change while it runs) for the snapshots that are not frozen yet."""
         self._pod = pod
 
     def take(self) -> SnapshotRequest | None:
-        """What to send now, its bytes in `body`: the snapshot in flight again, else what has gathered, else None."""
-        if self._in_flight is None and not self.is_empty:
+        """What `freeze` freezes, opened: for whoever wants to look at it."""
+        return decode_request(self.body, SnapshotRequest) if self.freeze() else None
+
+    def freeze(self) -> bool:
+        """Whether there is something to send, its bytes in `body`: the snapshot in flight again, else what has gathered."""
+        if not self._in_flight_sequence and not self.is_empty:
             self._sequence += 1
             pending = self._pending or NOTHING
             request = SnapshotRequest(
@@ -101,18 +112,18 @@ class SnapshotQueue:
             )
             self._pending, self._goodbye = None, False
             self._freeze(request)
-        return self._in_flight
+        return self._in_flight_sequence > 0
 
     def answered(self, answer: SnapshotAnswer) -> Outcome:
         """Take in an answer to what `take` gave. Its `sequence` decides; the code only says what to do with a snapshot that was not taken."""
-        if self._in_flight is None:
+        if not self._in_flight_sequence:
             return Outcome.KEPT
         if answer.code == Code.OTHER_JOURNAL:
             self.join(answer.journal)
             return Outcome.KEPT
         if self._journal and answer.journal not in {"", self._journal}:
             return Outcome.KEPT  # a journal that was left has no say; "" is a proxy's word of the size
-        if answer.sequence >= self._in_flight.sequence:
+        if answer.sequence >= self._in_flight_sequence:
             self._journal = answer.journal
             self._settle()
             return Outcome.TAKEN
@@ -128,9 +139,7 @@ class SnapshotQueue:
 
     def _leave_out_the_app(self) -> bool:
         """Of a snapshot that is too large, keep what the pod measured: what its app said must not cost that. False where there is nothing to leave out."""
-        said = self._in_flight
-        if said is None:
-            return False
+        said = decode_request(self.body, SnapshotRequest)
         own = tuple(family for family in said.families if family.source == "pod")
         texts = sum(bool(scrape.body) for scrape in said.scrapes)
         left = {
@@ -148,12 +157,19 @@ class SnapshotQueue:
         return True
 
     def _freeze(self, request: SnapshotRequest) -> None:
-        self._in_flight = request
+        self._in_flight_sequence = request.sequence
         self.body = encode_request(request)
 
     def _settle(self) -> None:
-        self._in_flight = None
+        self._in_flight_sequence = 0
         self.body = b""
+
+
+def _addressed_anew(body: bytes, old: str, new: str) -> bytes:
+    """The same request for another journal, without opening it: the journal's name is its first field."""
+    key = msgspec.msgpack.encode("journal")
+    before = len(body[:1]) + len(key) + len(msgspec.msgpack.encode(old))
+    return b"".join((body[:1], key, msgspec.msgpack.encode(new), memoryview(body)[before:]))
 
 
 def without_text(scrape: Scrape) -> Scrape:

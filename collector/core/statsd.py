@@ -22,26 +22,30 @@ from collector.core.statsd_parse import (
     parse_event,
     parse_metric,
 )
-from collector.core.statsd_series import SHAPES, AnySeries, Budgets, Spread, UniqueSet, begin
+from collector.core.statsd_series import NAME_BYTES, SHAPES, AnySeries, Budgets, Spread, UniqueSet, begin, size_bytes
 from towline.wire.snapshot import Event, ServiceCheck, Stamped
 
-MAX_STAMPED = 10_000  # of one interval, as are the next two
-MAX_CHECKS = 2_000
-MAX_EVENT_BYTES = 1 << 20  # of checks as many again
-MAX_STAMPED_BYTES = 2 << 20  # names and tags
+MAX_CHECKS = 2_000  # of one interval, as is what follows
+MAX_EVENT_BYTES = 512 << 10  # of checks as many again
+MAX_STAMPED_BYTES = 1 << 20  # names and tags, and for each value:
+STAMPED_BYTES = 300
+KNOWN_BYTES = 256  # what is remembered of a line beside its text
+KNOWN_FACTOR = 400  # bytes of known lines for each series that is allowed
 
-_Key = tuple[tuple[str, str], ...]
 _Add = Callable[[bytes, float], None]
 
 
 class Named:
     """All series of one name."""
 
-    __slots__ = ("kind", "series")
+    __slots__ = ("kind", "latest", "said", "series")
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, said: bytes) -> None:
         self.kind = kind
-        self.series: dict[_Key, AnySeries] = {}
+        self.said = said  # the name as it came: one object for all lines that are known
+        # By the hash of their labels: as tuples these would take as much room as the series.
+        self.series: dict[int, AnySeries] = {}
+        self.latest: dict[str, str] = {}  # labels of the newest one
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -147,17 +151,17 @@ class Table:
         if fields.unix_seconds:
             self._keep_stamped(metric)
             return
-        add = self._series_of(metric).add
+        named, series = self._series_of(metric)
         for value in metric.values:
-            add(value, fields.weight)
-        self._know(metric, add)
+            series.add(value, fields.weight)
+        self._know(named.said, metric, series.add)
 
     def _keep_stamped(self, metric: Metric) -> None:
         """A value with a time of its own is passed on: it belongs to no interval of ours."""
-        size_bytes = len(metric.values) * (len(metric.name) + len(metric.tail))
-        if len(self.stamped) + len(metric.values) > MAX_STAMPED or self._stamped_bytes + size_bytes > MAX_STAMPED_BYTES:
+        stamped_bytes = len(metric.values) * (len(metric.name) + len(metric.tail) + STAMPED_BYTES)
+        if self._stamped_bytes + stamped_bytes > MAX_STAMPED_BYTES:
             raise MalformedError("pending_limit")
-        self._stamped_bytes += size_bytes
+        self._stamped_bytes += stamped_bytes
         fields = metric.fields
         kind: Literal["gauge", "counter"] = "counter" if fields.kind == "counter" else "gauge"
         name = metric.name.decode("utf-8", "replace")
@@ -166,36 +170,38 @@ class Table:
             for value in metric.values
         ]
 
-    def _series_of(self, metric: Metric) -> AnySeries:
+    def _series_of(self, metric: Metric) -> tuple[Named, AnySeries]:
         name, fields = metric.name.decode("utf-8", "replace"), metric.fields
         named = self.names.get(name)
         if named is None:
-            named = Named(fields.kind)
+            named = Named(fields.kind, metric.name)
         elif SHAPES[named.kind] is not SHAPES[fields.kind]:
             raise MalformedError("type_changed")
-        key = tuple(fields.labels.items())
+        key = _key(fields.labels)
         series = named.series.get(key)
         if series is None:
-            self._pay_for(name, fields.labels)
-            series = begin(fields.kind, fields.labels, self._budgets)
+            self._pay_for(size_bytes(fields.kind, name, fields.labels) + (0 if named.series else NAME_BYTES))
+            # Values that the newest series has as well are not held again: most tags are the same in all.
+            latest = named.latest
+            named.latest = {tag: old if (old := latest.get(tag)) == new else new for tag, new in fields.labels.items()}
+            series = begin(fields.kind, named.latest, self._budgets)
             named.series[key] = series
             self.names[name] = named
-        return series
+        return named, series
 
-    def _pay_for(self, name: str, labels: dict[str, str]) -> None:
+    def _pay_for(self, wanted_bytes: int) -> None:
         if not self._budgets.series.take(1):
             raise MalformedError("series_limit")
-        if not self._budgets.text_bytes.take(_text_bytes(name, labels)):
+        if not self._budgets.bytes.take(wanted_bytes):
             self._budgets.series.left += 1
-            raise MalformedError("series_limit")
+            raise MalformedError("memory_limit")
 
-    def _know(self, metric: Metric, add: _Add) -> None:
+    def _know(self, name: bytes, metric: Metric, add: _Add) -> None:
         """Remember where such a line goes. Apps that send one series in ever new orders of its tags make this forget, not grow."""
-        self._known_bytes += len(metric.name) + len(metric.tail)
-        limit = self.limits.max_series
-        if len(self._known) > 4 * limit or self._known_bytes > 800 * limit:
+        self._known_bytes += len(metric.tail) + KNOWN_BYTES
+        if self._known_bytes > max(KNOWN_FACTOR * self.limits.max_series, 4 * KNOWN_BYTES):
             self.forget_lines()
-        self._known[metric.name, metric.tail] = add, metric.fields.weight
+        self._known[name, metric.tail] = add, metric.fields.weight
 
     def forget_lines(self) -> None:
         """Parse every line anew: where its values went may be gone."""
@@ -205,11 +211,12 @@ class Table:
     def remove(self, name: str, series: AnySeries) -> None:
         """End a series. Call `forget_lines` after the last."""
         named = self.names[name]
-        del named.series[tuple(series.labels.items())]
+        del named.series[_key(series.labels)]
+        self._budgets.series.left += 1
+        self._budgets.bytes.left += size_bytes(named.kind, name, series.labels)
         if not named.series:
             del self.names[name]
-        self._budgets.series.left += 1
-        self._budgets.text_bytes.left += _text_bytes(name, series.labels)
+            self._budgets.bytes.left += NAME_BYTES
         if isinstance(series, UniqueSet):
             series.forget()
 
@@ -221,5 +228,5 @@ class Table:
         return pending
 
 
-def _text_bytes(name: str, labels: dict[str, str]) -> int:
-    return len(name) + sum(map(len, labels)) + sum(map(len, labels.values()))
+def _key(labels: dict[str, str]) -> int:
+    return hash(tuple(labels.items()))

@@ -38,8 +38,9 @@ class Gathering:
     def __init__(self, table: Table, now: float, now_unix_ns: int, *, fresh: bool) -> None:
         self._table, self._now, self._fresh = table, now, fresh
         self._unix_seconds = now_unix_ns // 1_000_000_000
-        self._todo = [(name, named, series) for name, named in table.names.items() for series in named.series.values()]
-        self._at = 0
+        # The next one last. What comes while this is read waits for the next reading.
+        self._names = list(reversed(table.names.items()))
+        self._series: list[AnySeries] | None = None  # of the name that is read now
         self._samples: dict[str, list[Sample]] = {}
         self._distributions: dict[str, list[Distribution]] = {}
         self._families: dict[str, Family] = {}
@@ -48,12 +49,21 @@ class Gathering:
 
     def step(self, most: int) -> bool:
         """Read up to `most` series. Returns whether that was all."""
-        for name, named, series in self._todo[self._at : self._at + most]:
-            if series.updated:
-                series.updated, series.updated_at = False, self._now
-            self._read(name, named, series)
-        self._at += most
-        return self._at >= len(self._todo)
+        while most > 0 and self._names:
+            name, named = self._names[-1]
+            if self._series is None:
+                self._series = list(reversed(named.series.values()))
+            batch = self._series[: -most - 1 : -1]
+            del self._series[-len(batch) :]
+            most -= len(batch)
+            for series in batch:
+                if series.updated:
+                    series.updated, series.updated_at = False, self._now
+                self._read(name, named, series)
+            if not self._series:
+                self._names.pop()
+                self._series = None
+        return not self._names
 
     def result(self) -> Gathered:
         """What was read; ends what has been silent for too long. Call it once, after the last step."""

@@ -8,10 +8,13 @@ here the pod is known, so they are read over, and so is every field that a later
 """
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from towline.wire.snapshot import Event, ServiceCheck
+
+_shared = sys.intern
 
 Kind = Literal["counter", "gauge", "set", "histogram", "timing", "distribution"]
 Reason = Literal[
@@ -26,6 +29,7 @@ Reason = Literal[
     "check",
     "too_long",  # a name or fields beyond what a series may have
     "series_limit",
+    "memory_limit",  # series whose tags, buckets and values take more than there is room for
     "set_limit",
     "pending_limit",  # too many events, checks or values with a time of their own in one interval
     "truncated",  # a datagram longer than any client sends
@@ -154,7 +158,7 @@ def labels_of(tags: Iterable[str]) -> dict[str, str]:
         key, _, value = tag.partition(":")
         before = found.get(key)
         if before is None:
-            found[key] = value
+            found[_shared(key)] = value  # most keys are in thousands of series
         elif before != value:
             found[key] = {value, *([before] if isinstance(before, str) else before)}
     found.pop("", None)

@@ -9,21 +9,40 @@ whoever reads resets; `updated_at`, that reader's note.
 import math
 from collections.abc import Mapping
 
-from collector.core.sketch import Budget, Sketch
+from collector.core.sketch import Allowance, Budget, Priced, Sketch
 from collector.core.statsd_parse import Kind, MalformedError
 from towline.wire.snapshot import Distribution, Sample
 
 _INF = math.inf
 
 
+# What things take, with their share of a snapshot that is being made while the one before is sent (measured in a collector's process).
+SERIES_BYTES = 640
+SPREAD_BYTES = 480  # of a distribution, beside that
+NAME_BYTES = 1000  # with its family in a snapshot
+TEXT_FACTOR = 3  # names and tags stand in the series, in the line that is known for it, and in the snapshot
+BUCKET_BYTES = 24
+SET_VALUE_BYTES = 96
+BYTES_OF_A_SERIES = 448  # so much room there is for each that is allowed ...
+LEAST_BYTES = 1 << 20  # ... and for all of them at least
+
+
 class Budgets:
-    """What bounds the memory of all series together."""
+    """What bounds the memory of all series together: their number, and what they hold."""
 
     def __init__(self, max_series: int) -> None:
         self.series = Budget(max_series)
-        self.text_bytes = Budget(max_series * 400)
-        self.buckets = Budget(max_series * 40)
-        self.set_values = Budget(max_series * 10)
+        total_bytes = max(max_series * BYTES_OF_A_SERIES, LEAST_BYTES)
+        self.bytes = Budget(total_bytes)
+        # Of each no more than half: a few wide distributions must not keep every new series out.
+        self.buckets = Priced(self.bytes, BUCKET_BYTES, total_bytes // BUCKET_BYTES // 2)
+        self.set_values = Priced(self.bytes, SET_VALUE_BYTES, total_bytes // SET_VALUE_BYTES // 2)
+
+
+def size_bytes(kind: Kind, name: str, labels: Mapping[str, str]) -> int:
+    """What a series takes without its values."""
+    text = len(name) + sum(map(len, labels)) + sum(map(len, labels.values()))
+    return SERIES_BYTES + TEXT_FACTOR * text + (SPREAD_BYTES if SHAPES[kind] is Spread else 0)
 
 
 class Counter:
@@ -81,7 +100,7 @@ class UniqueSet:
 
     __slots__ = ("_budget", "_gathered", "_most", "_new", "labels", "updated", "updated_at")
 
-    def __init__(self, labels: dict[str, str], budget: Budget, most: int) -> None:
+    def __init__(self, labels: dict[str, str], budget: Priced, most: int) -> None:
         self.labels, self.updated, self.updated_at = labels, False, -_INF
         self._budget, self._most = budget, most
         self._gathered: set[int] = set()
@@ -101,7 +120,7 @@ class UniqueSet:
         held = len(self._gathered) + len(self._new)
         self._gathered = self._new if fresh else self._gathered | self._new
         self._new = set()
-        self._budget.left += held - len(self._gathered)
+        self._budget.give(held - len(self._gathered))
         return Sample(self.labels, float(len(self._gathered)))
 
     def forget(self) -> None:
@@ -115,7 +134,7 @@ class Spread:
 
     __slots__ = ("_budget", "labels", "sketch", "updated", "updated_at")
 
-    def __init__(self, labels: dict[str, str], budget: Budget) -> None:
+    def __init__(self, labels: dict[str, str], budget: Allowance) -> None:
         self.labels, self.updated, self.updated_at = labels, False, -_INF
         self._budget = budget
         self.sketch = Sketch()

@@ -4,8 +4,9 @@ Room: collector source. What lines mean is core/statsd_parse.py, what they add u
 """
 
 import socket
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,8 @@ from towline.plumbing.address import parse_listen
 
 _log = structlog.get_logger()
 
+Opening = Callable[[], socket.socket]
+
 
 class DogStatsD:
     """Reads on its own thread from `start` to `close`. Its counters may be read at any time, from any thread."""
@@ -28,8 +31,11 @@ class DogStatsD:
         self._config, self._clock = config, clock
         self.table = Table(Limits(config.max_series, config.expire_seconds))
         self.reader: Reader | None = None
-        self.refused_sockets = 0  # sockets that could not be opened
+        self.refused_sockets = 0  # times that a socket could not be opened
         self._drops = 0
+        self._closed: dict[str, Opening] = {}  # sockets that are yet to be opened, by where they listen
+        self._refusals: dict[str, str | None] = {}  # why they could not be: said once, and again where it changes
+        self._changing = threading.Lock()  # which sockets there are: a gathering may still run while we close
 
     @property
     def packets(self) -> int:
@@ -76,22 +82,16 @@ class DogStatsD:
         return found[0] if found else ("", 0)
 
     def start(self) -> None:
-        """Open the sockets and begin to read. What cannot be opened is logged and counted: the collector has other things to do."""
-        config, listeners = self._config, []
-        if config.listen:
-            host, port = parse_listen(config.listen)
-            listeners += self._opened(lambda: open_udp(host, port, config.receive_buffer_bytes), config.listen)
-        if config.socket:
-            listeners += self._opened(lambda: open_unix(config.socket), config.socket)
-        if listeners:
-            self.reader = Reader(self.table, listeners)
-            self.reader.start()
+        """Open the sockets and begin to read. What cannot be opened is logged and counted, and tried again before each gathering."""
+        self._closed = dict(self._wanted())
+        self._open()
 
     def gather(self, now_unix_ns: int, *, fresh: bool) -> Gathered:
         """All that was sent until now. May wait for some milliseconds: not for an event loop.
 
         fresh: what was gathered last was frozen into a snapshot, so that sets begin anew; else they are united with it.
         """
+        self._open()
         if self.reader is not None:
             return self.reader.gather(lambda: Gathering(self.table, self._clock(), now_unix_ns, fresh=fresh))
         gathering = Gathering(self.table, self._clock(), now_unix_ns, fresh=fresh)
@@ -100,24 +100,51 @@ class DogStatsD:
 
     def close(self) -> None:
         """Read what has come, and end. What was not gathered yet still can be."""
-        if self.reader is None:
-            return
-        self.reader.close()
-        _ = self.kernel_drops  # the last count there is
-        for listener in self.reader.listeners:
-            if listener.family == socket.AF_UNIX:
-                Path(self._config.socket).unlink(missing_ok=True)
-            listener.close()
-        self.reader = None
+        with self._changing:
+            self._closed = {}
+            if self.reader is None:
+                return
+            self.reader.close()
+            _ = self.kernel_drops  # the last count there is
+            for listener in self.reader.listeners:
+                if listener.family == socket.AF_UNIX:
+                    Path(self._config.socket).unlink(missing_ok=True)
+                listener.close()
+            self.reader = None
 
-    def _opened(self, open_one: Callable[[], socket.socket], where: str) -> list[socket.socket]:
+    def _wanted(self) -> Iterator[tuple[str, Opening]]:
+        config = self._config
+        if config.listen:
+            host, port = parse_listen(config.listen)
+            yield config.listen, lambda: open_udp(host, port, config.receive_buffer_bytes)
+        if config.socket:
+            yield config.socket, lambda: open_unix(config.socket)
+
+    def _open(self) -> None:
+        """Open what is not open yet, and read what is from then on."""
+        with self._changing:
+            opened = [
+                listener for where, opening in self._closed.copy().items() for listener in self._try(where, opening)
+            ]
+            if not opened:
+                return
+            if self.reader is not None:
+                self.reader.close()  # its sockets stay open: what comes meanwhile waits in them
+                opened = [*self.reader.listeners, *opened]
+            self.reader = Reader(self.table, opened)
+            self.reader.start()
+
+    def _try(self, where: str, opening: Opening) -> list[socket.socket]:
         try:
-            listener = open_one()
+            listener = opening()
         except OSError as error:
             self.refused_sockets += 1
-            _log.warning("dogstatsd_socket_refused", path=where, reason=error.strerror)
+            if self._refusals.get(where) != error.strerror:
+                self._refusals[where] = error.strerror
+                _log.warning("dogstatsd_socket_refused", path=where, reason=error.strerror)
             return []
-        _log.info(
-            "dogstatsd_socket_opened", path=where, buffer_bytes=listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        )
+        del self._closed[where]
+        self._refusals.pop(where, None)
+        buffer_bytes = listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        _log.info("dogstatsd_socket_opened", path=where, buffer_bytes=buffer_bytes)
         return [listener]

@@ -20,6 +20,7 @@ class DogStatsDConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     listen: `host:port` for UDP; "" for none. Whoever can send to it can count: keep it on the pod's own 127.0.0.1.
     socket: absolute path of a Unix datagram socket, on a volume that the app mounts too; "" for none. Any user may write to it.
     max_series: series (names with their tags) at most; what comes beyond is refused and counted, what is there goes on.
+        Together they may hold 448 bytes for each.
     expire_seconds: a gauge or a set without a new value for this long is no longer said. Counts and distributions stay.
     receive_buffer_bytes: what the kernel may hold for us while we do not read; its own limit is net.core.rmem_max.
     """

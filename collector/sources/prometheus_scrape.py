@@ -1,6 +1,6 @@
 """Asks the pod's own endpoints for their expositions, and passes the text on unread: the aggregator parses it, once.
 
-Room: collector source. Which endpoints there are is decided in core/targets.py. Never enters: what the text says, other pods.
+Room: collector source. Which endpoints there are is decided in core/targets.py, which texts there is room for in core/room.py. Never enters: what the text says, other pods.
 Certificates on localhost are not checked: nobody else can be there, and none is made out to 127.0.0.1.
 """
 
@@ -11,38 +11,31 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from collector.client import Client, NoAnswerError
-from collector.connection import Answer, TooLongError
+from collector.connection import TooLongError
 from collector.core.gathered import Gathered
-from collector.core.snapshot import without_text
+from collector.core.room import Room
 from collector.core.targets import LOCALHOST, Fault, Target, annotated, labels_of, told_apart, without_twins
+from collector.memory import give_back
 from collector.sources.scrape_options import ScrapeConfig
-from towline.wire.codec import compress
+from collector.sources.scrape_text import NO_ROOM, RefusedError, Text
 from towline.wire.identity import Pod
 from towline.wire.snapshot import Scrape
 
 _ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
-_TYPES = frozenset({"text/plain", "application/openmetrics-text", ""})
-_OK = 200
-MAX_BODIES_BYTES = 8 << 20  # of one snapshot, compressed: it must be far from what an aggregator takes (16 MiB)
+# Of one snapshot, compressed. A pod pays for it twice: while one snapshot waits to be taken, the next one gathers.
+MAX_TEXTS_BYTES = 2 << 20
 
 _log = structlog.get_logger()
 
 
 ANNOTATED = ScrapeConfig(url=f"http://{LOCALHOST}")  # the limits of endpoints that annotations name
-
-
-class RefusedError(Exception):
-    """No exposition. `reason` is from a closed list, statuses apart: it becomes a label."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -72,15 +65,17 @@ class PrometheusScrape:
         self._follow(self.pod())
         async with asyncio.TaskGroup() as group:
             endpoints = list(self._endpoints.values())
-            asked = [group.create_task(self._scrape(endpoint, patience_seconds)) for endpoint in endpoints]
-        left_bytes, scrapes = MAX_BODIES_BYTES, []
-        for endpoint, task in zip(endpoints, asked, strict=True):
-            scrape = task.result()
-            if len(scrape.body) > left_bytes:
-                scrape = without_text(scrape)
-            left_bytes -= len(scrape.body)
-            self._note(endpoint, scrape.error or "up")
-            scrapes.append(scrape)
+            texts = _Texts(endpoints)
+            asked = [
+                group.create_task(_scrape(endpoint, texts, place, patience_seconds))
+                for place, endpoint in enumerate(endpoints)
+            ]
+        scrapes = []
+        for endpoint, text, task in zip(endpoints, texts.of_each, asked, strict=True):
+            scrapes.append(_filled(task.result(), text))
+            self._note(endpoint, scrapes[-1].error or "up")
+        if any(text.was_long for text in texts.of_each):
+            await asyncio.to_thread(give_back)  # what reading and compressing it needed, until the next interval
         return Gathered(scrapes=tuple(scrapes))
 
     def close(self) -> None:
@@ -105,28 +100,56 @@ class PrometheusScrape:
             if target not in self._endpoints:
                 self._endpoints[target] = _endpoint(target, wanted.get(target, ANNOTATED))
 
-    async def _scrape(self, endpoint: _Endpoint, patience_seconds: float) -> Scrape:
-        started_unix_ns, started = time.time_ns(), time.perf_counter()
-        scrape = Scrape(labels=dict(endpoint.target.labels), scraped_unix_ns=started_unix_ns, duration_seconds=0.0)
-        try:
-            answer = await _ask(endpoint, patience_seconds)
-            content_type = _checked(answer, endpoint.limits)
-        except RefusedError as error:
-            scrape = msgspec.structs.replace(scrape, error=error.reason)
-        else:
-            # On a worker thread: nothing is compressed on the event loop.
-            body = await asyncio.to_thread(compress, answer.body)
-            scrape = msgspec.structs.replace(
-                scrape, up=True, content_type=content_type, length=len(answer.body), body=body
-            )
-        return msgspec.structs.replace(scrape, duration_seconds=time.perf_counter() - started)
-
     def _note(self, endpoint: _Endpoint, outcome: str) -> None:
         self.scrapes[outcome] += 1
         if outcome != endpoint.said:
             endpoint.said = outcome
             say = _log.info if outcome == "up" else _log.warning
             say("scrape_changed", url=endpoint.target.url, outcome=outcome)
+
+
+class _Texts:
+    """What the endpoints say at this moment, and the room for it."""
+
+    def __init__(self, endpoints: Sequence[_Endpoint]) -> None:
+        self._room = Room(MAX_TEXTS_BYTES)
+        self.of_each = [
+            Text(one.limits, MAX_TEXTS_BYTES, partial(self._hold, place)) for place, one in enumerate(endpoints)
+        ]
+
+    def leave(self, place: int) -> None:
+        """This one says nothing that counts."""
+        self._room.leave(place)
+        self.of_each[place].drop()
+
+    def _hold(self, place: int, size_bytes: int) -> None:
+        for gone in self._room.hold(place, size_bytes):
+            self.of_each[gone].drop()
+
+
+async def _scrape(endpoint: _Endpoint, texts: _Texts, place: int, patience_seconds: float) -> Scrape:
+    """All but the text, which may still have to go."""
+    started_unix_ns, started = time.time_ns(), time.perf_counter()
+    error = ""
+    try:
+        await _ask(endpoint, texts.of_each[place], patience_seconds)
+    except RefusedError as refused:
+        error = refused.reason
+        texts.leave(place)
+    return Scrape(
+        labels=dict(endpoint.target.labels),
+        scraped_unix_ns=started_unix_ns,
+        duration_seconds=time.perf_counter() - started,
+        error=error,
+    )
+
+
+def _filled(scrape: Scrape, text: Text) -> Scrape:
+    """With its text, where there is one and room for it."""
+    body = text.handed_over()
+    if body is None:
+        return msgspec.structs.replace(scrape, error=scrape.error or NO_ROOM)
+    return msgspec.structs.replace(scrape, up=True, content_type=text.content_type, length=text.length, body=body)
 
 
 def _endpoint(target: Target, limits: ScrapeConfig) -> _Endpoint:
@@ -147,8 +170,8 @@ def _unchecked() -> ssl.SSLContext:
     return context
 
 
-async def _ask(endpoint: _Endpoint, patience_seconds: float) -> Answer:
-    """Raises RefusedError."""
+async def _ask(endpoint: _Endpoint, text: Text, patience_seconds: float) -> None:
+    """Have `text` take what the endpoint says. Raises RefusedError."""
     seconds = min(endpoint.limits.timeout_seconds, patience_seconds)
     headers = {
         "accept": _ACCEPT,
@@ -159,7 +182,8 @@ async def _ask(endpoint: _Endpoint, patience_seconds: float) -> Answer:
     address = LOCALHOST if host == "localhost" else host
     try:
         async with asyncio.timeout(seconds):
-            return await endpoint.client.request(address, "GET", endpoint.path, headers)
+            await endpoint.client.stream(address, endpoint.path, headers, text.take)
+            await text.end()
     except TimeoutError as error:
         raise RefusedError("timed_out") from error
     except NoAnswerError as error:
@@ -169,16 +193,3 @@ async def _ask(endpoint: _Endpoint, patience_seconds: float) -> Answer:
         if isinstance(cause, TimeoutError):
             raise RefusedError("timed_out") from error
         raise RefusedError("refused" if isinstance(cause, ConnectionRefusedError) else "no_answer") from error
-
-
-def _checked(answer: Answer, limits: ScrapeConfig) -> str:
-    """The content type of an acceptable answer. Raises RefusedError."""
-    if answer.status != _OK:
-        raise RefusedError(f"status_{answer.status}")
-    content_type = answer.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() not in _TYPES or answer.headers.get("content-encoding"):
-        raise RefusedError("not_text")
-    comments = answer.body.count(b"\n#") + answer.body.startswith(b"#")
-    if answer.body.count(b"\n") - comments > limits.max_series:
-        raise RefusedError("too_many_series")
-    return content_type

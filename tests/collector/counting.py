@@ -1,5 +1,8 @@
 """A DogStatsD table under test."""
 
+import msgspec
+
+from collector.core.gathered import Gathered
 from collector.core.statsd import Limits, Table
 from collector.core.statsd_gathering import Gathering
 
@@ -24,7 +27,8 @@ class Counting:
         gathering = Gathering(self.table, self.now, NOW * 10**9, fresh=fresh)
         while not gathering.step(step):
             pass
-        return gathering.result()
+        # As it travels, and as whoever gets it reads it.
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(gathering.result()), type=Gathered)
 
     def families(self, **how):
         return {family.name: family for family in self.gather(**how).families}

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from collector.client import Client, NoAnswerError
-from collector.connection import Connection, TooLongError
+from collector.connection import WRITE_BYTES, Connection, TooLongError
 from tests.collector.speaking import NOTHING, ask, client_of, speaking
 
 
@@ -123,6 +123,33 @@ async def test_an_answer_is_the_same_however_it_is_cut_into_reads(framing):
     answer = asked.result()
     assert (answer.status, answer.retry_after_seconds, answer.body) == (200, 7.0, b"ok")
     assert answer.headers["empty"] == ""
+
+
+async def test_a_long_request_is_written_no_faster_than_it_is_taken():
+    """The kernel's buffers full, a transport would copy all the rest."""
+    body, told = b"x" * (4 << 20), asyncio.Event()
+    most = 0
+
+    async def serve(reader, writer):
+        await told.wait()
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(body))
+        writer.write(NOTHING)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        with client_of(server.sockets[0].getsockname()[1]) as client:
+            async with asyncio.TaskGroup() as group:
+                asked = group.create_task(ask(client, "POST", body=body))
+                for _ in range(200):
+                    await asyncio.sleep(0.001)
+                    if client._connection is not None:
+                        most = max(most, client._connection._transport.get_write_buffer_size())
+                told.set()
+            assert asked.result().body == b"ok"
+    assert 0 < most <= 2 * WRITE_BYTES
 
 
 class Nowhere:

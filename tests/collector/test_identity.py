@@ -1,5 +1,6 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -211,8 +212,8 @@ def test_without_a_machine_id_a_uid_is_made_once_and_kept_in_the_state_folder(tm
 
 def test_where_no_uid_can_be_kept_that_is_said(tmp_path):
     (tmp_path / "state").write_text("a file where a folder should be")
-    with pytest.raises(ConfigError, match=r"state_dir: cannot keep this machine's uid in .* or set POD_UID"):
-        machine_uid(tmp_path / "state", tmp_path / "machine-id")
+    with pytest.raises(ConfigError, match=r"^c\.yaml: state_dir: cannot keep this machine's uid in .* or set POD_UID"):
+        machine_uid(tmp_path / "state", tmp_path / "machine-id", Path("c.yaml"))
 
 
 def test_a_pod_uid_needs_no_state_folder(tmp_path):

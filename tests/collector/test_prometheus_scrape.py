@@ -7,6 +7,7 @@ import random
 import prometheus_client
 import pytest
 
+from collector.connection import PART_BYTES
 from collector.sources.prometheus_scrape import PrometheusScrape
 from collector.sources.scrape_options import ScrapeConfig
 from towline.wire.codec import open_body
@@ -144,7 +145,7 @@ async def test_one_that_hangs_longer_than_there_is_patience_for_costs_no_neighbo
 
 
 async def test_what_would_make_a_snapshot_too_large_to_be_taken_is_left_out_by_itself(monkeypatch):
-    monkeypatch.setattr("collector.sources.prometheus_scrape.MAX_BODIES_BYTES", 2000)
+    monkeypatch.setattr("collector.sources.prometheus_scrape.MAX_TEXTS_BYTES", 2000)
     noise = answer(b"# " + random.Random(1).randbytes(1500).hex().encode() + b"\n")
     async with endpoint(noise) as (first, _), endpoint(noise) as (second, _), endpoint(answer(TEXT)) as (well, _):
         configs = [ScrapeConfig(url=f"http://127.0.0.1:{port}/metrics") for port in (first, second, well)]
@@ -161,11 +162,56 @@ async def test_an_answer_that_says_it_is_too_long_is_not_read():
     assert found.error == "too_large"
 
 
-async def test_an_endless_answer_is_cut_off_at_the_limit():
+@pytest.mark.parametrize(
+    ("line", "error"), [(b"a 1\n", "too_many_series"), (b"# HELP a b\n", "too_large"), (b"aaaa", "too_large")]
+)
+async def test_an_endless_answer_is_cut_off_at_the_limit_that_it_meets_first(line, error):
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n"
-    async with endpoint(head, endless=b"a 1\n" * 1000) as (port, _):
-        found, _ = await once(port, max_bytes=100_000)
-    assert found.error == "too_large"
+    async with endpoint(head, endless=line * 1000) as (port, _):
+        found, _ = await once(port, max_bytes=500_000, max_series=1000)
+    assert found.error == error
+
+
+@pytest.mark.parametrize("framing", ["content-length", "chunked"])
+async def test_a_long_text_is_one_frame_that_opens_to_the_same_text(framing):
+    text = b"".join(b'# HELP a\na{id="%d"} 1\n' % number for number in range(9000))
+    said = answer(text)
+    if framing == "chunked":
+        pieces = [text[at : at + 5000] for at in range(0, len(text), 5000)] + [b""]
+        said = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        said += b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    async with endpoint(said, said) as (port, asked):
+        source = scrape_of(port, max_series=9000)
+        found = [(await source.gather(0, True)).scrapes[0] for _ in range(2)]
+        source.close()
+    assert [open_body(it.codec, it.body, it.length) for it in found] == [text, text]
+    assert len(asked) == 2
+
+
+async def test_lines_are_counted_across_the_parts_that_a_text_comes_in():
+    text = b"".join(b"# HELP a %d\na 1\n" % number for number in range(9000))
+    for most, error in ((9000, ""), (8999, "too_many_series")):
+        async with endpoint(answer(text)) as (port, _):
+            found, _ = await once(port, max_series=most)
+        assert found.error == error
+
+
+async def test_while_a_text_is_compressed_nothing_more_of_it_is_read():
+    text = b"".join(b'a{id="%d"} 1\n' % number for number in range(200_000))
+    async with endpoint(answer(text)) as (port, _):
+        source = scrape_of(port, max_series=200_000)
+        source._follow(source.pod())
+        (only,) = source._endpoints.values()
+        held = []
+
+        async def take(part):
+            held.append(len(part.body))
+            await asyncio.sleep(0)
+
+        await only.client.stream("127.0.0.1", "/metrics", {}, take)
+        source.close()
+    assert sum(held) == len(text)
+    assert max(held) < 2 * PART_BYTES
 
 
 async def test_annotations_are_followed_as_they_come_and_go():

@@ -64,3 +64,16 @@ async def test_datagrams_that_the_kernel_dropped_are_counted(pod):
             await until(flood)
     finally:
         source.close()
+
+
+async def test_a_dogstatsd_socket_that_could_not_be_opened_is_counted_at_each_try(pod):
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        pod.app._dogstatsd = source = DogStatsD(DogStatsDConfig(listen=listen))
+        try:
+            source.start()
+            source.gather(1, fresh=True)
+            assert (value(pod, "dogstatsd_sockets_refused"), value(pod, "dogstatsd_listeners")) == (2, 0)
+        finally:
+            source.close()

@@ -2,12 +2,13 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.core.sketch import MAX_WIDTH, Budget, Sketch
-from towline.wire.snapshot import SKETCH_GAMMA
+from towline.wire.snapshot import SKETCH_GAMMA, Distribution
 
 PLENTY = 1 << 20
 USUAL = st.one_of(st.floats(1e-6, 1e6), st.floats(-1e6, -1e-6), st.just(0.0))
@@ -21,7 +22,8 @@ def sketch_of(values, weight=1.0, buckets=PLENTY):
 
 
 def read(sketch):
-    return sketch.read({"a": "b"})
+    """As whoever gets it reads it."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(sketch.read({"a": "b"})), type=Distribution)
 
 
 def middle_of(index):

@@ -124,6 +124,24 @@ def test_another_journal_gets_the_same_samples_under_the_same_sequence():
     assert decode_request(made.body, SnapshotRequest) == second
 
 
+@pytest.mark.parametrize("name", ["", "j2", "x" * 40, "y" * 300])
+def test_what_is_in_flight_is_addressed_anew_without_being_opened(name):
+    made = queue()
+    made.offer(said(gauge("a", 1)), 5)
+    first = made.take()
+    for journal in (name, "j3", name):
+        made.join(journal)
+        assert decode_request(made.body, SnapshotRequest) == msgspec.structs.replace(first, journal=journal)
+
+
+def test_texts_that_wait_make_room_for_those_that_replace_them():
+    made = queue()
+    text = Scrape(labels={"job": "app"}, scraped_unix_ns=5, duration_seconds=1.0, up=True, length=9, body=b"z" * 9)
+    made.offer(Gathered(families=(gauge("a", 1),), scrapes=(text,)), 5)
+    made.make_room()
+    assert (made.is_fresh, made.take().scrapes) == (False, ())
+
+
 def test_a_journal_that_was_left_has_no_say():
     made = queue()
     made.offer(said(gauge("a", 1)), 5)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from collector.core.statsd import MAX_CHECKS, MAX_EVENT_BYTES, MAX_STAMPED
+from collector.core.statsd import MAX_CHECKS, MAX_EVENT_BYTES, MAX_STAMPED_BYTES, STAMPED_BYTES
 from collector.core.statsd_gathering import Gathering
-from collector.core.statsd_series import MAX_SET_VALUES
+from collector.core.statsd_series import BYTES_OF_A_SERIES, LEAST_BYTES, MAX_SET_VALUES
 from tests.collector.counting import NOW, TICK, Counting
 
 
@@ -53,10 +53,11 @@ def test_a_gauge_that_speaks_while_its_end_is_written_goes_on(counting):
 
 def test_what_waits_is_bounded(counting):
     event = f"_e{{1,8000}}:t|{'x' * 8000}"
-    counting.take(*[event] * 200, *["_sc|up|0"] * (MAX_CHECKS + 1), *["a:1|c|T1"] * (MAX_STAMPED + 1))
+    most_stamped = MAX_STAMPED_BYTES // (STAMPED_BYTES + len("ac|T1"))
+    counting.take(*[event] * 200, *["_sc|up|0"] * (MAX_CHECKS + 1), *["a:1|c|T1"] * (most_stamped + 1))
     said = counting.gather()
     assert len(said.events) == MAX_EVENT_BYTES // len(event)
-    assert (len(said.checks), len(said.stamped)) == (MAX_CHECKS, MAX_STAMPED)
+    assert (len(said.checks), len(said.stamped)) == (MAX_CHECKS, most_stamped)
     assert counting.refused == {"pending_limit": 200 - len(said.events) + 2}
     counting.take(event)
     assert len(counting.gather().events) == 1
@@ -67,10 +68,11 @@ def test_long_checks_and_long_tags_of_values_with_times_are_bounded_by_their_byt
     check, stamped = f"_sc|up|0|m:{'x' * 60_000}", f"a:1:2|c|T1|#id:{'x' * 4000}"
     counting.take(*[check] * 20, *[stamped] * 300)
     said = counting.gather()
-    assert (len(said.checks), len(said.stamped)) == (MAX_EVENT_BYTES // len(check), 522)
-    assert counting.refused == {"pending_limit": 20 - len(said.checks) + 300 - 261}
+    assert (len(said.checks), len(said.stamped)) == (MAX_EVENT_BYTES // len(check), 242)
+    assert counting.refused == {"pending_limit": 20 - len(said.checks) + 300 - 121}
+    before = counting.refused["pending_limit"]
     counting.take(check, stamped)
-    assert (len(counting.gather().checks), counting.refused["pending_limit"]) == (1, 42)
+    assert (len(counting.gather().checks), counting.refused["pending_limit"]) == (1, before)
 
 
 @pytest.mark.parametrize("letter", ["c", "g", "h", "d", "ms"])
@@ -104,10 +106,46 @@ def test_a_label_explosion_is_refused_and_what_is_there_goes_on():
 
 
 def test_long_tags_are_bounded_together():
+    counting = Counting(max_series=100_000)
+    counting.take(*(f"a:1|c|#id:{'x' * 4000}{number}" for number in range(10_000)))
+    held = counting.table.series
+    assert counting.refused == {"memory_limit": 10_000 - held}
+    assert BYTES_OF_A_SERIES * 100_000 / 14_000 < held < BYTES_OF_A_SERIES * 100_000 / 12_000
+
+
+@pytest.mark.parametrize("line", ["a:{}|c|#id:{}", "a{1}:{0}|g", "a:{}|d|#id:{}", "a:{}|s", "a:{0}{0}{0}|s|#id:{1}"])
+def test_whatever_is_sent_its_room_is_bounded_and_comes_back(line):
+    counting = Counting(max_series=10_000, expire_seconds=1)
+    before = counting.table._budgets.bytes.left
+    for number in range(12_000):
+        counting.take(line.format(number, number))
+    budgets = counting.table._budgets
+    assert 0 <= budgets.bytes.left < before
+    kept = counting.table.series
+    for _ in range(3):
+        counting.gather(step=500)
+    gone = kept - counting.table.series
+    assert gone == (0 if "|c" in line or "|d" in line else kept)
+    assert (budgets.bytes.left == before) == bool(gone)
+
+
+def test_distributions_without_room_count_on_in_the_buckets_they_have():
     counting = Counting(max_series=10)
-    counting.take(*(f"a:1|c|#id:{'x' * 1500}{number}" for number in range(10)))
-    assert counting.refused == {"series_limit": 8}
-    assert counting.table.series == 2
+    values = [1.03**power for power in range(-300, 300)]
+    for shard in range(10):
+        counting.take(*(f"a:{value}|d|#shard:{shard}" for value in values))
+    assert counting.table.series == 10
+    held = sum(len(one.sketch.positive.counts) for one in counting.table.names["a"].series.values())
+    assert held < LEAST_BYTES / 30
+    assert counting.table.coarse == 0
+    counting = Counting(max_series=100)
+    for shard in range(100):
+        counting.take(*(f"a:{value}|d|#shard:{shard}" for value in values))
+    assert (counting.table.series, counting.refused) == (100, {})
+    assert counting.table.coarse > 0
+    (family,) = counting.families().values()
+    assert {it.count for it in family.distributions} == {600.0}
+    assert all(sum(it.positive.values()) == 600 for it in family.distributions)
 
 
 def test_series_that_end_make_room():

