@@ -82,10 +82,14 @@ class Made:
 
 
 class Terms(NamedTuple):
-    """The sink's part of the journal: a fraction or a size, and what happens when it is used up. Counters lose nothing where it sheds."""
+    """The sink's part of the journal: a fraction or a size, and what happens when it is used up. Counters lose nothing where it sheds.
+
+    of_lines: it is owed what rules count of lines (own_snapshots.py), too.
+    """
 
     share: float | str = DEFAULT_SHARE
     when_full: Literal["hold", "shed"] = "shed"
+    of_lines: bool = True
 
 
 class MetricSink(Protocol):

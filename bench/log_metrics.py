@@ -113,12 +113,12 @@ def measure_series() -> None:
     made = Increments()
     for pod in range(PODS):
         identity = f'namespace="shop",pod="web-{pod}"'
-        made.heard.add(identity)
+        made.heard[identity] = POD
         for code in range(SERIES_EACH):
             made.series[SeriesKey("x_total", identity, f'code="{code}"')] = Increment("", 1, 1.0, [])
     series = LogSeries("bench", [rule], PODS * SERIES_EACH, 3600)
     steps = {
-        "moved": lambda: series.move(made, 0.0),
+        "moved": lambda: series.move(made, 0.0, "r"),
         "settled": series.settle,
         "gathered": lambda: series.families(0.0),
         "rendered": lambda: block(line for one in series.families(0.0) for line in lines_of("", one.rows)),

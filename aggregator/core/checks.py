@@ -5,6 +5,7 @@ Room: aggregator core. Never enters: journals (what a range means for a stream i
 
 import math
 
+from aggregator.core.counted import is_counted
 from aggregator.core.decode import ENCODINGS
 from towline.wire.block import MAX_BLOCK_BYTES, MAX_FRAMES, BlocksRequest, Code, Frame
 from towline.wire.codec import BodyError, check_body
@@ -44,6 +45,8 @@ def fault_of_pod(pod: Pod) -> str:
     """What makes an identity unusable; "" where nothing does."""
     if not _is_id(pod.uid):
         return "pod: uid is empty, longer than 64 characters or not printable ASCII"
+    if is_counted(pod.uid):
+        return "pod: uid begins as those of the aggregator's own do"
     if not (pod.namespace and pod.name):
         return "pod: namespace or name is empty"
     words = (pod.namespace, pod.name, pod.ip, pod.node, pod.service_account, pod.workload, pod.cluster, pod.region)

@@ -10,30 +10,30 @@ import math
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple, cast
 
 import orjson
 
+from aggregator.core.columns import texts_of
 from aggregator.core.exposition_lines import label_text
 from aggregator.core.log_fields import MISSING, field_of, number_of, text_of
+from aggregator.core.log_owners import Scope, StreamField, identity_of, owner_of, said_of
 from aggregator.core.records import Slice
+from aggregator.core.regexes import Groups, Regex
 from aggregator.core.remember import Remembered
 from towline.wire.identity import Origin, Pod
 
 RuleType = Literal["counter", "gauge", "histogram"]
-Scope = Literal["pod", "workload", "all"]
-StreamField = Literal["namespace", "workload", "pod", "container", "source", "service", "path"]
 
 OTHER = "other"  # stands for every label value that came when there was no room for a series of its own
 MAX_LABEL_CHARS = 256  # of one value; what is longer is cut
-# Of a line: how far a regular expression looks. What it costs may grow with the square of that.
-MAX_SEARCHED_CHARS = 16 << 10
 
 _NO_FIELDS: Mapping[str, Any] = {}
-# A line that a rule matched: its groups, and its fields.
-_Match = tuple[re.Match[str] | None, Mapping[str, Any]]
+# A line that a rule matched: its named groups in their order, and its fields.
+_Match = tuple[Groups, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ class Rule:
     """One metric, and the lines that make it.
 
     streams: what of a stream must match. contains: lines without these bytes do not match ("" asks nothing).
-    is_json: a line is a JSON object, else it does not match. member: what of it must be there, and what `pattern` is searched in.
+    is_json: a line is a JSON object or has fields that a route found, else it does not match. hint: objects whose text is without these bytes
+    do not match either. member: what of it must be there, and what `pattern` is searched in.
     value: a group of `pattern` or a member, without which a line does not match; "" is 1. labels: label -> group or member. stream_labels: labels that say of the stream what they are named.
     buckets: upper bounds of a histogram, ascending, without +Inf.
     """
@@ -53,8 +54,9 @@ class Rule:
     streams: Mapping[StreamField, re.Pattern[str]] = field(default_factory=dict)
     contains: bytes = b""
     is_json: bool = False
+    hint: bytes = b""
     member: str = ""
-    pattern: re.Pattern[str] | None = None
+    pattern: Regex | None = None
     value: str = ""
     scale: float = 1.0
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -86,11 +88,14 @@ class Increment:
 
 @dataclass(slots=True)
 class Increments:
-    """What a batch adds. refused: lines that matched and said no number of use, by reason. heard: whose lines there were."""
+    """What a batch adds. refused: lines that matched and said no number of use, by reason.
+
+    heard: whose lines there were, by identity: a pod, or as much of one as all that share the identity have in common.
+    """
 
     series: dict[SeriesKey, Increment] = field(default_factory=dict)
     refused: Counter[str] = field(default_factory=Counter)
-    heard: set[str] = field(default_factory=set)
+    heard: dict[str, Pod] = field(default_factory=dict)
 
 
 class _Interest(NamedTuple):
@@ -98,6 +103,7 @@ class _Interest(NamedTuple):
 
     rule: Rule
     identity: str
+    owner: Pod
     fixed: Mapping[str, str]
 
 
@@ -114,65 +120,90 @@ class LogRules:
         for piece in pieces:
             interests = self._interests(piece.pod, piece.origin)
             if interests:
-                made.heard.update(interest.identity for interest in interests)
+                made.heard.update((interest.identity, interest.owner) for interest in interests)
                 reading = _Reading(piece)
                 for interest in interests:
                     _Counting(interest, made).count(reading.matches(interest.rule))
         return made
 
     def _interests_in(self, pod: Pod, origin: Origin) -> tuple[_Interest, ...]:
-        said = {name: _clean(value) for name, value in _said_of(pod, origin).items()}
+        said = said_of(pod, origin)
         return tuple(
-            _Interest(rule, _identity(rule.per, said), {name: said[name] for name in rule.stream_labels})
+            _Interest(
+                rule,
+                identity_of(rule.per, said),
+                owner_of(rule.per, pod),
+                {name: said[name] for name in rule.stream_labels},
+            )
             for rule in self._rules
             if all(pattern.match(said[name]) for name, pattern in rule.streams.items())
         )
 
 
 class _Reading:
-    """One slice as its rules read it: cut into lines once, and a line parsed once, however many rules want its fields."""
+    """One slice as its rules read it: cut into lines once, and a line parsed once, however many rules want its fields.
+
+    A line is an event: what a route has joined is one, and what it found in it are its fields. The beginning of one that is no beginning
+    was looked at before: whoever looked at its rest would count it twice.
+    """
 
     def __init__(self, piece: Slice) -> None:
+        self._piece = piece
         self._text = piece.lines.text()
-        self._has_rest = piece.continues
+        self._first = int(piece.continues)
         self._lines: list[str] | None = None
         self._objects: dict[str, Mapping[str, Any] | None] = {}
 
     def matches(self, rule: Rule) -> list[_Match]:
         """What the lines that a rule matches say, in their order."""
-        if rule.contains not in self._text:
+        details = self._piece.details
+        is_looked_into = rule.is_json and details is not None and not details.is_source
+        contains = rule.contains or (b"" if is_looked_into else rule.hint)
+        if contains not in self._text:
             return []
-        if rule.pattern is None and not rule.is_json and not rule.contains:
-            return [(None, _NO_FIELDS)] * (self._text.count(b"\n") + 1 - self._has_rest)
-        lines = self._lines_with(rule.contains.decode())
         if rule.is_json:
-            return self._matches_in_objects(rule, lines)
+            return self._matches_in_objects(rule, contains.decode())
+        if rule.pattern is None and not contains:
+            return [((), _NO_FIELDS)] * (len(self._piece) - self._first)
+        lines = self._lines_with(contains.decode())
         if rule.pattern is None:
-            return [(None, _NO_FIELDS)] * len(lines)
-        search = rule.pattern.search
-        return [(found, _NO_FIELDS) for line in lines if (found := search(line, 0, MAX_SEARCHED_CHARS))]
+            return [((), _NO_FIELDS)] * len(lines)
+        return [(found, _NO_FIELDS) for found in rule.pattern.all_groups(lines) if found is not None]
 
-    def _matches_in_objects(self, rule: Rule, lines: Sequence[str]) -> list[_Match]:
+    def _matches_in_objects(self, rule: Rule, contains: str) -> list[_Match]:
         matches: list[_Match] = []
-        for line in lines:
-            fields, subject, found = self._object(line), line, None
-            if fields is None:
-                continue
+        for line, fields in self._objects_with(contains):
+            subject = line
             if rule.member:
                 said = field_of(fields, rule.member)
                 if said is None or said is MISSING:
                     continue
                 subject = text_of(said)
-            if rule.pattern is None or (found := rule.pattern.search(subject, 0, MAX_SEARCHED_CHARS)):
+            found = rule.pattern.groups(subject) if rule.pattern is not None else ()
+            if found is not None:
                 matches.append((found, fields))
         return matches
 
+    def _objects_with(self, contains: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Lines that hold a text, and their fields: those that a route found, else those of a JSON object."""
+        details = self._piece.details
+        if details is None:
+            found = ((line, self._object(line)) for line in self._lines_with(contains))
+        else:
+            pairs = zip(self._all_lines(), details.fields[self._first :], strict=True)
+            found = (
+                (line, self._object(line) if known is None else known) for line, known in pairs if contains in line
+            )
+        return ((line, fields) for line, fields in found if fields is not None)
+
     def _lines_with(self, contains: str) -> Sequence[str]:
+        lines = self._all_lines()
+        return [line for line in lines if contains in line] if contains else lines
+
+    def _all_lines(self) -> Sequence[str]:
         if self._lines is None:
-            lines = self._text.decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\r").split("\n")
-            # The beginning of the first was looked at before: whoever looked at its rest would count a line twice.
-            self._lines = lines[self._has_rest :]
-        return [line for line in self._lines if contains in line] if contains else self._lines
+            self._lines = texts_of(self._piece)[self._first :]
+        return self._lines
 
     def _object(self, line: str) -> Mapping[str, Any] | None:
         known = self._objects.get(line, MISSING)
@@ -189,7 +220,7 @@ class _Counting:
     """Adds up what one rule matched in one slice."""
 
     def __init__(self, interest: _Interest, made: Increments) -> None:
-        self._rule, self._identity, self._fixed = interest
+        self._rule, self._identity, _, self._fixed = interest
         self._made = made
         self._known: dict[Any, Increment] = {}
         self._labels = _labels_reader(self._rule)
@@ -205,8 +236,9 @@ class _Counting:
 
     def _count_values(self, matches: Sequence[_Match]) -> None:
         rule, bounds, is_gauge = self._rule, self._rule.buckets, self._rule.type == "gauge"
+        value_of = _reader(rule, rule.value)
         for match in matches:
-            said = _said(match, rule.value)
+            said = value_of(match)
             if said is None or said is MISSING:  # a line that does not say the number is none of the rule's
                 continue
             value = number_of(said) * rule.scale
@@ -245,17 +277,20 @@ def _labels_reader(rule: Rule) -> Callable[[_Match], Any]:
     names = tuple(rule.labels.values())
     if not names:
         return lambda _: ()
-    if rule.pattern is not None and all(name in rule.pattern.groupindex for name in names):
-        return lambda match: cast("re.Match[str]", match[0]).group(*names)
-    return lambda match: tuple(text_of(_said(match, name)) for name in names)
+    groups = rule.pattern.names if rule.pattern is not None else ()
+    if all(name in groups for name in names):
+        pick = itemgetter(*map(groups.index, names))
+        return lambda match: pick(match[0])
+    readers = tuple(_reader(rule, name) for name in names)
+    return lambda match: tuple(text_of(reader(match)) for reader in readers)
 
 
-def _said(match: _Match, name: str) -> object:
-    """A group or, where there is none of that name, a field; MISSING or None where the line has neither."""
-    found, fields = match
-    if found is not None and name in found.re.groupindex:
-        return found[name]
-    return field_of(fields, name)
+def _reader(rule: Rule, name: str) -> Callable[[_Match], object]:
+    """What reads a group or, where there is none of that name, a field: MISSING or None where the line has neither."""
+    if rule.pattern is not None and name in rule.pattern.names:
+        at = rule.pattern.names.index(name)
+        return lambda match: match[0][at]
+    return lambda match: field_of(match[1], name)
 
 
 def _fault_of(rule: Rule, value: float) -> str:
@@ -263,26 +298,3 @@ def _fault_of(rule: Rule, value: float) -> str:
         return "value_no_number"
     # A counter that falls reads as one that began again, and so does a histogram's sum.
     return "value_negative" if rule.type != "gauge" and value < 0 else ""
-
-
-def _said_of(pod: Pod, origin: Origin) -> dict[StreamField, str]:
-    return {
-        "namespace": pod.namespace,
-        "workload": pod.workload,
-        "pod": pod.name,
-        "container": origin.container,
-        "source": origin.source,
-        "service": origin.service,
-        "path": origin.path,
-    }
-
-
-def _identity(per: Scope, said: Mapping[StreamField, str]) -> str:
-    if per == "all":
-        return ""
-    return label_text({"namespace": said["namespace"], per: said[per]})
-
-
-def _clean(value: str) -> str:
-    """A path may hold what is no text (a lone surrogate)."""
-    return value.encode("utf-8", "replace").decode()

@@ -9,10 +9,18 @@ from itertools import repeat
 from typing import get_args
 
 from aggregator.core.buckets import BOUND, bucket_rows
-from aggregator.core.exposition_lines import IDENTITY, MAX_LABELS_CHARS, LabelWriter, label_name, metric_name, numbers
+from aggregator.core.exposition_lines import (
+    IDENTITY,
+    MAX_LABELS_CHARS,
+    LabelWriter,
+    label_name,
+    metric_name,
+    number,
+    numbers,
+)
 from aggregator.core.groups import sound_rows
 from aggregator.core.series import Row, SeriesFamily, Spread
-from towline.wire.snapshot import Distribution, Family, FamilySource
+from towline.wire.snapshot import Distribution, Family, FamilySource, Sample
 
 TAG_WITHOUT_VALUE = "true"  # a label's empty value would be no label
 _MAX_HELP_CHARS = 2_048
@@ -20,6 +28,7 @@ _MAX_CHARS = 16 << 20  # of all label texts that are remembered
 _SOURCES: tuple[FamilySource, ...] = get_args(FamilySource)
 
 WriteLabels = Callable[[Mapping[str, str]], str]
+Raw = tuple[Sample | Distribution, ...]
 Made = tuple[SeriesFamily, list[Row], Sequence[Spread]]
 
 
@@ -71,7 +80,22 @@ def made_of_samples(name: str, family: Family, room: int, writers: Writers, refu
         short = [row for row in rows if len(row.labels) <= MAX_LABELS_CHARS]
         refused["too_long"] += len(rows) - len(short)
         rows = short
-    return _header(name, family), sound_rows(family.type, name, rows, refused), ()
+    raw = family.samples[:room] if family.source == "dogstatsd" else ()
+    return _header(name, family, raw), sound_rows(family.type, name, rows, refused), ()
+
+
+def made_of_buckets(name: str, family: Family, room: int, writers: Writers, refused: Counter[str]) -> Made:
+    """Histograms that are samples: buckets, and a sum for each. Looks at no more than `room` of them."""
+    texts = writers.plain_texts(family, room)
+    refused["series_cap"] += max(len(family.samples) - room, 0)
+    bucket, total = f"{name}_bucket", f"{name}_sum"
+    rows = [
+        Row(bucket if "le" in sample.labels else total, text, number(sample.value))
+        for text, sample in zip(texts, family.samples, strict=False)
+        if len(text) <= MAX_LABELS_CHARS
+    ]
+    refused["too_long"] += len(texts) - len(rows)
+    return _header(name, family), sound_rows("histogram", name, rows, refused), ()
 
 
 def made_of_distributions(name: str, family: Family, room: int, writers: Writers, refused: Counter[str]) -> Made:
@@ -79,16 +103,21 @@ def made_of_distributions(name: str, family: Family, room: int, writers: Writers
     write, write_bounded = writers.unbounded(family.source), writers.plain(family.source)
     rows: list[Row] = []
     spreads: dict[str, Spread] = {}
+    raw: list[Distribution] = []
     for sketch in family.distributions[:room]:
         labels = write(sketch.labels)
         made = _rows_of(name, labels, write_bounded, sketch)
-        if isinstance(made, str) or labels in spreads:
-            refused[made if isinstance(made, str) else "duplicate"] += 1
+        if isinstance(made, str):
+            refused[made] += 1
+            continue
+        raw.append(sketch)
+        if labels in spreads:
+            refused["duplicate"] += 1
         else:
             rows += made
             spreads[labels] = Spread(labels, sketch)
     refused["series_cap"] += max(len(family.distributions) - room, 0)
-    return _header(name, family), rows, list(spreads.values())
+    return _header(name, family, tuple(raw) if family.source == "dogstatsd" else ()), rows, list(spreads.values())
 
 
 def _writing(source: FamilySource, writer: LabelWriter) -> WriteLabels:
@@ -102,7 +131,7 @@ def _valued(tags: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value or TAG_WITHOUT_VALUE for name, value in tags.items()} if "" in tags.values() else tags
 
 
-def _header(name: str, family: Family) -> SeriesFamily:
+def _header(name: str, family: Family, raw: Raw = ()) -> SeriesFamily:
     return SeriesFamily(
         name=name,
         kind=family.type,
@@ -112,6 +141,7 @@ def _header(name: str, family: Family) -> SeriesFamily:
         source=family.source,
         flavour=family.flavour,
         from_zero=family.from_zero,
+        raw=raw,
     )
 
 

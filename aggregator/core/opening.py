@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from aggregator.core.counted import is_counted
 from aggregator.core.endpoints import Endpoints
 from aggregator.core.exposition_lines import MAX_NAME_CHARS, number
 from aggregator.core.groups import without_copies
-from aggregator.core.measured import Writers, exposed_name, made_of_distributions, made_of_samples
+from aggregator.core.measured import Writers, exposed_name, made_of_buckets, made_of_distributions, made_of_samples
 from aggregator.core.pod_families import PodFamilies
 from aggregator.core.promtext import Budget
 from aggregator.core.series import Opened, Row, SeriesFamily
@@ -26,6 +28,7 @@ from towline.wire.snapshot import Family, Scrape, SnapshotRequest
 _OPENMETRICS = "application/openmetrics-text"
 _MAX_SCRAPES = 1_000
 _MAX_OWN_CHARS = 4_096  # of a scrape's own labels, which each of its series repeats
+_NO_BOUND = 1 << 40
 _READ_PER_SERIES = 2  # samples that are looked at, per series that may be kept
 _OF_SCRAPES: Mapping[str, str] = {
     "up": "Whether the endpoint gave its metrics at the last scrape.",
@@ -52,7 +55,9 @@ class Opener:
     def open(self, pod: Pod, request: SnapshotRequest) -> Opened:
         """Open a snapshot. `pod` is who it is proven to be; labels that claim to say so are left out."""
         self._writers.bound_memory()
-        opening = _Opening(self._limits, self._writers, self._memory)
+        # What the aggregator counted itself has bounds of its own (sinks/log_metrics).
+        limits = replace(self._limits, max_series=_NO_BOUND) if is_counted(pod.uid) else self._limits
+        opening = _Opening(limits, self._writers, self._memory)
         # In this order there is room for them: an app's labels cannot push out what the pod measured.
         opening.add_families(family for family in request.families if family.source == "pod")
         opening.add_scrapes(request.scrapes)
@@ -97,12 +102,12 @@ class _Opening:
             name = exposed_name(family)
             if not name or len(name) > MAX_NAME_CHARS:
                 self.refused["too_long" if name else "malformed"] += count
-            elif bool(family.samples) and family.type == "histogram":
+            elif bool(family.samples) and family.type == "histogram" and family.source != "logs":
                 self.refused["histogram"] += count
             elif self.kept.room <= 0:
                 self.refused["series_cap"] += count
             else:
-                make = made_of_distributions if family.type == "histogram" else made_of_samples
+                make = _MAKERS.get((family.type, family.source == "logs"), made_of_samples)
                 self.kept.add(*make(name, family, self.kept.room, self._writers, self.refused))
             self.endpoints.note_family(name)
 
@@ -146,6 +151,9 @@ class _Opening:
         families += said.families
         self.endpoints.note_text(texts.labels.own, said.families, said.refused)
         return said.samples == 0 or said.refused["malformed"] < said.samples, said.samples
+
+
+_MAKERS = {("histogram", False): made_of_distributions, ("histogram", True): made_of_buckets}
 
 
 def _text_of(scrape: Scrape) -> str | None:

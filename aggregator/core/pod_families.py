@@ -47,18 +47,19 @@ class PodFamilies:
         new = self._new_rows(named, rows)
         kept = fitting(header.kind, new, self.room)
         self._refused["series_cap"] += len(new) - len(kept)
-        if not kept:
+        # Each distribution's rows hold one last bucket, and only rows at the end have been cut off.
+        whole = sum('le="+Inf"' in row.labels for row in kept) if spreads else len(kept)
+        raw = header.raw if len(kept) == len(new) else header.raw[:whole]
+        if not kept and not raw:
             return
         self.room -= len(kept)
-        # Each distribution's rows hold one last bucket, and only rows at the end have been cut off.
-        shown = spreads[: sum('le="+Inf"' in row.labels for row in kept)] if spreads else ()
-        source = (header.source, header.said)
-        if source in named.families:
-            _, held, spread = named.families[source]
-            held += kept
-            spread += shown
-        else:
-            named.families[source] = header, [*kept], [*shown]
+        first, held, shown = named.families.setdefault((header.source, header.said), (header, [], []))
+        held += kept
+        shown += spreads[:whole]
+        if first is not header or raw is not header.raw:
+            raw = raw if first is header else (*first.raw, *raw)
+            first = msgspec.structs.replace(first, raw=raw)
+            named.families[header.source, header.said] = first, held, shown
         if named.series is not None:
             named.series.update((row.name, row.labels) for row in kept)
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from towline.wire.identity import Pod
-from towline.wire.snapshot import Distribution, Event, Flavour, ServiceCheck, Stamped
+from towline.wire.snapshot import Distribution, Event, Flavour, Sample, ServiceCheck, Stamped
 
 Kind = Literal["gauge", "counter", "histogram", "summary", "unknown", "info", "stateset", "gaugehistogram"]
 Source = Literal["pod", "scrape", "dogstatsd", "logs"]
@@ -43,6 +43,7 @@ class SeriesFamily(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     name: as exposed in text format 0.0.4 (a counter's ends in `_total`); said: the name under which it was said (DogStatsD's dots kept).
     flavour, from_zero: see wire/snapshot.py. rows: of a DogStatsD histogram they are made from its `spreads`, as classic buckets.
+    raw: of DogStatsD, what the app said, its tags as they were: also where several of them are one label set in `rows`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class SeriesFamily(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     from_zero: bool = False
     rows: tuple[Row, ...] = ()
     spreads: tuple[Spread, ...] = ()
+    raw: tuple[Sample | Distribution, ...] = ()
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):

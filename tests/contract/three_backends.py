@@ -28,10 +28,10 @@ _EXPOSED = {ORDERS: "shop_orders_total", PAGES: "shop_pages_total"}
 
 
 class Backends:
-    """`now_unix`: Datadog's clock, and that of whoever sends."""
+    """`now_unix`: Datadog's clock, and that of whoever sends. `names`: the metrics that CloudWatch is to have."""
 
-    def __init__(self, folder):
-        self._folder = folder
+    def __init__(self, folder, names=COUNTERS):
+        self._folder, self._names = folder, names
         self._stack = contextlib.AsyncExitStack()
         self.now_unix = START_UNIX
 
@@ -107,7 +107,7 @@ class Backends:
 
     def _cloudwatch(self):
         dimensions = (("Namespace", "FullPodName", "*"),)
-        chosen = CloudWatchMetricsConfig(include=COUNTERS, app_dimensions=dimensions, log_stream="{replica}")
+        chosen = CloudWatchMetricsConfig(include=self._names, app_dimensions=dimensions, log_stream="{replica}")
         config = CloudWatchConfig(region="eu-central-1", endpoint_url=self.front.url, metrics=chosen)
         return metrics_of(SINKS["cloudwatch"].build(config, self._around("cloudwatch")))
 

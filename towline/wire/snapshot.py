@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 FamilyType = Literal["gauge", "counter", "histogram"]
-FamilySource = Literal["pod", "dogstatsd"]
+FamilySource = Literal["pod", "dogstatsd", "logs"]
 Flavour = Literal["", "histogram", "timing", "distribution"]
 
 SKETCH_GAMMA = 1.02  # ratio of neighbouring bounds: a value read back from its bucket is at most 1 % off
@@ -43,6 +43,8 @@ class Family(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
     """One metric family. Base units only.
 
     name: of source `pod`, the exposition name (a counter's ends in `_total`); of source `dogstatsd`, the name as the app sent it.
+        Source `logs` is what an aggregator itself says of lines that it counted: named as `pod`'s, of a histogram with `samples`, whose
+        `le` are buckets (each with the ones below) and of which the one without is the sum.
     from_zero: its counters began at 0 with this run of the collector; else the first value seen of one says nothing of what was before.
     distributions: of a histogram, in place of `samples`; flavour: which of DogStatsD's three kinds of it the app sent.
     """

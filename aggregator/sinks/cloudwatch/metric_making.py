@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import msgspec
 
+from aggregator.core.counted import AGGREGATOR
 from aggregator.core.deltas import Deltas, advance
-from aggregator.core.exposition_lines import IDENTITY, LabelWriter
+from aggregator.core.exposition_lines import IDENTITY, LabelWriter, label_text
 from aggregator.core.groups import fitting
 from aggregator.core.joining import Join
 from aggregator.core.measured import TAG_WITHOUT_VALUE
@@ -99,7 +100,13 @@ class Making:
             size = len(kept.spreads or kept.rows)
             dropped["series_cap"] += len(family.spreads or family.rows) - size
             room -= size
-            yield from points_of(name, kept, counts[:size], spreads[:size], self._labels_of)
+            points = points_of(name, kept, counts[:size], spreads[:size], self._labels_of)
+            yield from map(self._of_all, points) if family.source == "logs" else points
+
+    def _of_all(self, labelled: Labelled) -> Labelled:
+        """What several aggregators counted is added up here: a dimension of each would only be billed."""
+        labels, point = labelled
+        return label_text({name: it for name, it in self._labels_of(labels).items() if name != AGGREGATOR}), point
 
     def _stamped(self, opened: Opened) -> Iterator[tuple[int, Labelled]]:
         """DogStatsD's values with times of their own."""

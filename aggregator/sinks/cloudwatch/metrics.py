@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aggregator.core.remember import Remembered
 from aggregator.core.series import Opened
 from aggregator.metric_sink import Limits, Made, Moment, Terms
-from aggregator.sinks.cloudwatch.metric_config import CloudWatchMetricsConfig
+from aggregator.sinks.cloudwatch.metric_config import DEFAULT, CloudWatchMetricsConfig
 from aggregator.sinks.cloudwatch.metric_making import Making, event_of
 from aggregator.sinks.cloudwatch.names import Names
 from aggregator.sinks.cloudwatch.payload import (
@@ -46,7 +46,7 @@ class CloudWatchMetrics:
         self._group, self._stream = Remembered(names.group), Remembered(names.stream)
         self._making = Making(config)
         self._putter = putter
-        self.terms = Terms(config.share, config.when_full)
+        self.terms = Terms(config.share, config.when_full, of_lines=set(config.include) != {DEFAULT})
         self.max_age_seconds = MAX_AGE_SECONDS
         self.silent_seconds = float("inf")
 

@@ -79,12 +79,12 @@ class Families:
     def _statsd(self, family: SeriesFamily, counts: Deltas) -> None:
         said = family.said or family.name
         if family.kind != "counter":
-            for row in family.rows:
-                self._out.gauge(said, float(row.value), self._tags.of_labels(row.labels, is_statsd=True))
+            for row, sample in zip(family.rows, family.raw, strict=True):
+                self._out.gauge(said, float(row.value), self._tags.of_said(sample.labels, row.labels))
             return
-        for row, delta in zip(family.rows, counts, strict=True):
+        for row, sample, delta in zip(family.rows, family.raw, counts, strict=True):
             if delta is not None and self._is_warm(f"{row.name}{{{row.labels}", delta):
-                self._out.statsd_count(said, delta, self._tags.of_labels(row.labels, is_statsd=True))
+                self._out.statsd_count(said, delta, self._tags.of_said(sample.labels, row.labels))
 
     def _is_warm(self, series: str, delta: float) -> bool:
         """True where it counted something lately: an idle series is billed as long as it is said."""

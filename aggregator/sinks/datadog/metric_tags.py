@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from aggregator.core.exposition_lines import IDENTITY, LabelWriter
-from aggregator.core.measured import TAG_WITHOUT_VALUE
 from aggregator.core.relabel import pairs_of
 from aggregator.sinks.datadog.tags import clean_tag, tags_of
 from towline.wire.identity import Origin, Pod
@@ -28,18 +26,15 @@ class SeriesTags:
     def __init__(self, pod: Pod, static: Sequence[str]) -> None:
         self._first = list(dict.fromkeys([*tags_of(pod, _NO_FILE), *map(clean_tag, filter(None, static))]))
         self._first_json = orjson.dumps(self._first)[1:-1]
-        self._texts: dict[tuple[str, bool], bytes] = {}
+        self._texts: dict[str, bytes] = {}
+        self._said: dict[str, bytes] = {}
         self._pairs: dict[tuple[str, str], bytes] = {}
-        self._write = LabelWriter(IDENTITY).write
 
-    def of_labels(self, labels: str, *, is_statsd: bool = False) -> bytes:
-        """Of a label text as in Row. A DogStatsD tag that was there twice holds both values with a comma between."""
-        known = self._texts.get((labels, is_statsd))
+    def of_labels(self, labels: str) -> bytes:
+        """Of a label text as in Row."""
+        known = self._texts.get(labels)
         if known is None:
-            pairs = pairs_of(labels)
-            if is_statsd:
-                pairs = [(name, part) for name, value in pairs for part in value.split(",")]
-            known = self._texts[(labels, is_statsd)] = self.of_pairs(pairs)
+            known = self._texts[labels] = self.of_pairs(pairs_of(labels))
         return known
 
     def of_pairs(self, pairs: Iterable[tuple[str, str]]) -> bytes:
@@ -54,10 +49,17 @@ class SeriesTags:
             (_OF_POD_METRICS.get(name, name), value) for name, value in labels.items() if name not in without
         )
 
-    def of_said(self, labels: Mapping[str, str]) -> bytes:
-        """Of DogStatsD's tags as they travel, the same as those of its rows."""
-        valued = {name: value or TAG_WITHOUT_VALUE for name, value in labels.items()}
-        return self.of_labels(self._write(valued), is_statsd=True)
+    def of_said(self, tags: Mapping[str, str], key: str = "") -> bytes:
+        """Of DogStatsD's tags, as the app said them: some have no value, and one that was there twice holds both with a comma between.
+
+        key: what tells the set from others (raw_tags.py); without it nothing is remembered.
+        """
+        known = self._said.get(key)
+        if known is None:
+            known = self.of_pairs((name, part) for name, value in sorted(tags.items()) for part in value.split(","))
+            if key:
+                self._said[key] = known
+        return known
 
     def of_tags(self, tags: Iterable[str]) -> list[str]:
         """Of an event's or a check's own tags."""
@@ -67,7 +69,7 @@ class SeriesTags:
     def _learn(self, pair: tuple[str, str]) -> bytes:
         """A label as a tag; nothing where it is not the series' to say, or the pod says it too."""
         name, value = pair
-        tag = clean_tag(f"{name}:{value}")
+        tag = clean_tag(f"{name}:{value}" if value else name)
         is_tag = name and name not in OURS and tag not in self._first
         encoded = self._pairs[pair] = orjson.dumps(tag) if is_tag else b""
         return encoded

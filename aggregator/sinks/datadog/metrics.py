@@ -54,7 +54,7 @@ class DatadogMetrics:
 
     @property
     def terms(self) -> Terms:
-        return Terms(self._config.share, self._config.when_full)
+        return Terms(self._config.share, self._config.when_full, of_lines="logs" in self._config.sources)
 
     @property
     def max_age_seconds(self) -> float:

@@ -16,6 +16,7 @@ from aggregator.sinks.datadog.metric_names import Chosen
 from aggregator.sinks.datadog.metric_options import MAX_AGE_SECONDS, DatadogMetricsConfig
 from aggregator.sinks.datadog.metric_state import PodState, state_of, text_of_state
 from aggregator.sinks.datadog.metric_tags import SeriesTags
+from aggregator.sinks.datadog.raw_tags import as_said
 from aggregator.sinks.datadog.series_payload import CHECKS, EVENTS, Stamp, check_body, event_body
 
 _SECOND_NS = 1_000_000_000
@@ -36,6 +37,7 @@ class PointsMaker:
 
     def make(self, opened: Opened, text: str | None, moment: Moment) -> Made:
         """All families go into the book, chosen or not: a choice that is changed must not make old counts new ones."""
+        opened = as_said(opened)
         state, book = state_of(text)
         deltas, after = advance(book, opened, moment.join, hold=moment.too_old)
         if moment.too_old:

@@ -11,16 +11,20 @@ from typing import Annotated, Literal, cast
 
 import msgspec
 
+from aggregator.core.counted import AGGREGATOR
 from aggregator.core.exposition_lines import claimed_names, label_name, metric_name
-from aggregator.core.log_metrics import Rule, RuleType, Scope, StreamField
-from towline.plumbing.sizes import PositiveSeconds
+from aggregator.core.log_metrics import Rule, RuleType
+from aggregator.core.log_owners import Scope, StreamField
+from aggregator.core.regexes import compile_regex
+from towline.plumbing.sizes import PositiveSeconds, Seconds
 
 PositiveCount = Annotated[int, msgspec.Meta(gt=0)]
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # as in Prometheus' client libraries
 MAX_BUCKETS = 100
+REPLICA = "{replica}"
 _FILTERS: Sequence[StreamField] = ("namespace", "workload", "container", "source", "service", "path")
-_OURS = frozenset({"namespace", "pod", "workload", "le"})
+_OURS = frozenset({"namespace", "pod", "workload", AGGREGATOR, "le"})
 _HELPS: Mapping[RuleType, str] = {"counter": "Sum of", "gauge": "Last", "histogram": "Values of"}
 _RESERVED = ("aggregator_", "towline_")
 _TAKES_MORE = frozenset(".^$*+?{}[]\\|()\n")
@@ -34,7 +38,7 @@ class LogRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     namespace, workload, container, source, service, path: of the streams that are looked at; `*` and `?` stand for others, "" for any.
     match: a regular expression that is searched in the line, or in `field`; its named groups are what `value` and `labels` may name.
     contains: lines without this text are passed over. `match` often needs one anyway, which is found by itself: say it where it does not begin with it.
-    json: lines are JSON objects, others do not match; `field`, `value` and `labels` may name members (`http.status` for one inside another).
+    json: lines are JSON objects, or have fields that the route's parser found; others do not match. `field`, `value` and `labels` may name members (`http.status` for one inside another).
     field: a line without it does not match.
     value: what is counted, set or observed, multiplied by `scale`; a line without it does not match. Without this option a counter counts lines.
     labels: label to group or field. stream_labels: labels that say where the line is from: container, source, service, path.
@@ -80,10 +84,11 @@ class LogRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             help=self.help or _usual_help(self),
             per=self.per,
             streams={name: re.compile(fnmatch.translate(glob)) for name, glob in filters.items() if glob},
-            contains=(self.contains or _needed_text(self)).encode(),
+            contains=(self.contains or ("" if self.json else literal_start(self.match))).encode(),
             is_json=self.json,
+            hint=_hint(self).encode(),
             member=self.field,
-            pattern=re.compile(self.match) if self.match else None,
+            pattern=compile_regex(self.match) if self.match else None,
             value=self.value,
             scale=self.scale,
             labels=self.labels,
@@ -99,11 +104,15 @@ class LogMetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     rules: one for each metric; the sink is not built without any.
     max_series: of all rules and pods; lines for further ones are refused and counted.
     expire_seconds: a pod (or workload) whose lines have not come for so long takes its series with it.
+    push_seconds: how often the totals are told to the destinations that metrics are pushed to; 0 never.
+    aggregator: the label `aggregator` that they have there, as several aggregators may count lines of one workload; "" for none.
     """
 
     rules: tuple[LogRule, ...] = ()
     max_series: PositiveCount = 100_000
     expire_seconds: PositiveSeconds = 3600.0
+    push_seconds: Seconds = 15.0
+    aggregator: str = REPLICA
 
     def __post_init__(self) -> None:
         owners: dict[str, str] = {}
@@ -139,11 +148,9 @@ def _check_name(rule: LogRule) -> None:
 
 def _check_pattern(rule: LogRule) -> None:
     try:
-        re.compile(rule.match)
-    except re.error as error:
-        raise ValueError(
-            f"match: is not a regular expression ({error}). Mend it: the syntax is that of Python's re"
-        ) from None
+        compile_regex(rule.match)
+    except ValueError as error:
+        raise ValueError(f"match: {error}") from None
     if "\n" in rule.contains:
         raise ValueError("contains: holds a line end, and no line does. Remove it")
     if rule.field and not rule.json:
@@ -175,7 +182,7 @@ def _check_labels(rule: LogRule) -> None:
 
 def _check_known(rule: LogRule, key: str, said: str) -> None:
     """Without JSON only groups can be named: a misspelt one would never match, and never say so."""
-    groups = re.compile(rule.match).groupindex
+    groups = compile_regex(rule.match).names
     if said and not rule.json and said not in groups:
         known = ", ".join(groups) or "none"
         raise ValueError(
@@ -193,14 +200,12 @@ def _check_buckets(rule: LogRule) -> None:
         raise ValueError("buckets: must ascend, and be finite: +Inf is there anyway. Sort them")
 
 
-def _needed_text(rule: LogRule) -> str:
-    """A text that every matching line holds: what `match` begins with, or a member's name; "" where none is known."""
-    if not rule.json:
-        return literal_start(rule.match)
-    wanted = (rule.field or rule.value).partition(".")[0]
+def _hint(rule: LogRule) -> str:
+    """A text that every matching JSON object holds: a member's name; "" where none is known."""
+    wanted = (rule.field or rule.value).partition(".")[0] if rule.json else ""
     # Writers may escape what is not ASCII, and must escape these.
     is_plain = wanted.isascii() and wanted.isprintable() and not set(wanted) & set('"\\/')
-    return f'"{wanted}' if wanted and is_plain and wanted not in re.compile(rule.match).groupindex else ""
+    return f'"{wanted}' if wanted and is_plain and wanted not in compile_regex(rule.match).names else ""
 
 
 def literal_start(pattern: str) -> str:

@@ -5,10 +5,11 @@ Room: aggregator sinks. Never enters: the network, secrets themselves.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 
+from aggregator.core.series import Source
 from towline.plumbing.address import check_url
 from towline.plumbing.sizes import PositiveSeconds, Seconds
 
@@ -52,6 +53,7 @@ class RemoteWriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     url: of the receiver, its path included. Without one nothing is built.
     headers: sent with each request (X-Scope-OrgID: the tenant).
+    sources: `pod` (what pods measure of themselves), `scrape` (their endpoints), `dogstatsd`, `logs` (what rules count of lines).
     external_labels: added to each series that has no such label itself.
     job: the `job` of series that are not from a scraped endpoint; their `instance` is the pod's name.
     lanes: requests under way at a time; pods are spread over them.
@@ -65,6 +67,7 @@ class RemoteWriteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     basic_auth: BasicAuth | None = None
     sigv4: SigV4 | None = None
     headers: Mapping[str, str] = {}
+    sources: tuple[Source, ...] = get_args(Source)
     external_labels: Mapping[str, str] = {}
     job: str = "towline"
     lanes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from aggregator.core.counted import is_counted
 from aggregator.core.series import Opened
 from aggregator.metric_sink import Fragment, Made, Moment
 from aggregator.sinks.remote_write.encoding import STALE, SampleTime, SeriesWriter, Shapes, encode_value
@@ -27,11 +28,19 @@ _NOTHING: tuple[Prepared, int] = {}, 0
 
 
 class _Whose(NamedTuple):
-    """What a series' bytes depend on beside its key. `after_bytes`: of what closes a sample."""
+    """What a series' bytes depend on beside its key. `after_bytes`: of what closes a sample.
+
+    counted: the uid of what speaks beside the pod of that name (core/counted.py), "" of the pod itself.
+    """
 
     namespace: str
     pod: str
+    counted: str
     after_bytes: int
+
+    @classmethod
+    def of(cls, names: tuple[str, str], pod_uid: str, time: SampleTime) -> "_Whose":
+        return cls(*names, pod_uid if is_counted(pod_uid) else "", len(time.after))
 
 
 class _Kept:
@@ -59,17 +68,17 @@ class _Owners:
     """Which pod has a name: of a StatefulSet's pod and its successor, the one that spoke last. A hint: it starts empty with the process."""
 
     def __init__(self) -> None:
-        self._owners: dict[tuple[str, str], tuple[int, str]] = {}
+        self._owners: dict[tuple[str, ...], tuple[int, str]] = {}
 
-    def note(self, opened: Opened, unix_ms: int) -> None:
-        name = (opened.pod.namespace, opened.pod.name)
-        self._owners[name] = max(self._owners.pop(name, (0, "")), (unix_ms, opened.pod.uid))
+    def note(self, whose: _Whose, uid: str, unix_ms: int) -> None:
+        name = whose[:3]
+        self._owners[name] = max(self._owners.pop(name, (0, "")), (unix_ms, uid))
         if len(self._owners) > MAX_NAMES:
             self._owners.pop(next(iter(self._owners)), None)
 
     def is_anothers(self, whose: _Whose, uid: str) -> bool:
         """Whether another pod than that of `uid` has the name now."""
-        return self._owners.get((whose.namespace, whose.pod), (0, uid))[1] != uid
+        return self._owners.get(whose[:3], (0, uid))[1] != uid
 
 
 class Making:
@@ -97,9 +106,9 @@ class Making:
             # What was alive was alive until then, though nothing of it is sent: it ends with a later snapshot, or after this one.
             is_later = before.known.series and unix_ms > before.last_unix_ms
             return Made((), text_of(before.known, unix_ms, before) if is_later else state or "", +dropped)
-        self._owners.note(opened, unix_ms)
         time = SampleTime(unix_ms)
-        whose = _Whose(opened.pod.namespace, opened.pod.name, len(time.after))
+        whose = _Whose.of((opened.pod.namespace, opened.pod.name), opened.pod.uid, time)
+        self._owners.note(whose, opened.pod.uid, unix_ms)
         bodies, prepared = self._samples(opened, whose, time)
         known = Known(whose.namespace, whose.pod, list(prepared))
         if before.known.series != known.series:
@@ -116,7 +125,7 @@ class Making:
         if not before.known.series:
             return Made((), state)
         unix_ms, time = before.last_unix_ms + 1, SampleTime(before.last_unix_ms + 1)
-        whose = _Whose(before.known.namespace, before.known.pod, len(time.after))
+        whose = _Whose.of((before.known.namespace, before.known.pod), pod_uid, time)
         self._kept.put(whose, {})
         text = text_of(Known(whose.namespace, whose.pod), unix_ms, State())
         if self._owners.is_anothers(whose, pod_uid) or now_unix_ns / _NS_PER_MS - unix_ms > self._max_age_ms:

@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
+
 from aggregator.core.series import Opened
 from aggregator.metric_sink import Limits, Made, MetricsOnly, Moment, Terms
 from aggregator.sink import Surroundings
@@ -47,7 +49,8 @@ class RemoteWriteSink:
         credentials: Credentials,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.terms = Terms(surroundings.options.share, surroundings.options.when_full)
+        options = surroundings.options
+        self.terms = Terms(options.share, options.when_full, of_lines="logs" in config.sources)
         self.max_age_seconds = config.max_age_seconds
         self.silent_seconds = config.stale_after_seconds
         self._lanes = config.lanes
@@ -56,6 +59,7 @@ class RemoteWriteSink:
             surroundings.session, Address(config.url, config.headers, config.timeout_seconds), credentials
         )
         self._making = Making({**config.external_labels, "job": config.job}, config.max_age_seconds)
+        self._sources = frozenset(config.sources)
         self._catalogue = Catalogue(config.metadata_seconds)
         self._clock = clock
 
@@ -79,7 +83,10 @@ class RemoteWriteSink:
         return f"series-{int.from_bytes(digest, 'big') % self._lanes}"
 
     def make(self, opened: Opened, state: str | None, moment: Moment) -> Made:
-        self._catalogue.note(opened.families)
+        wanted = tuple([family for family in opened.families if family.source in self._sources])
+        if len(wanted) < len(opened.families):
+            opened = replace(opened, families=wanted)
+        self._catalogue.note(wanted)
         return self._making.make(opened, state, moment)
 
     def end(self, pod_uid: str, state: str, now_unix_ns: int) -> Made:

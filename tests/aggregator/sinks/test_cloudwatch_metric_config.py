@@ -9,6 +9,7 @@ import pytest
 
 from aggregator.config import load
 from aggregator.core.vendor_names import CONTAINER_INSIGHTS
+from aggregator.metric_sink import Terms
 from aggregator.registry import SINKS
 from aggregator.sinks.cloudwatch.config import CloudWatchConfig
 from aggregator.sinks.cloudwatch.metric_config import CloudWatchMetricsConfig
@@ -78,7 +79,7 @@ def test_a_sink_offers_metrics_only_where_they_are_asked_for():
 
     assert built().metrics is None
     terms = built(metrics=CloudWatchMetricsConfig(share=0.2, when_full="hold")).metrics.terms
-    assert terms == (0.2, "hold")
+    assert terms == Terms(0.2, "hold", of_lines=False)
 
 
 def test_the_guide_names_every_option_with_its_default():

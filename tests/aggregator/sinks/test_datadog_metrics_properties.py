@@ -86,7 +86,7 @@ def snapshots(draw):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(snapshots(), min_size=1, max_size=3),
     st.sampled_from(["distributions", "buckets"]),

@@ -7,6 +7,7 @@ from collections import defaultdict
 import pytest
 from backports import zstd
 
+from aggregator.metric_sink import Terms
 from aggregator.sinks.datadog.config import DatadogConfig
 from aggregator.sinks.datadog.metric_options import DatadogMetricsConfig
 from aggregator.sinks.datadog.sink import DatadogSink
@@ -266,6 +267,6 @@ async def test_metrics_can_be_switched_off(session, tmp_path):
 
 async def test_a_part_of_the_journal_and_what_happens_there_are_the_metrics_own(stage_of):
     async with stage_of(metrics=DatadogMetricsConfig(share=0.02, when_full="hold", max_age_seconds=600)) as stage:
-        assert stage.sink.terms == (0.02, "hold")
+        assert stage.sink.terms == Terms(0.02, "hold")
         assert stage.sink.max_age_seconds == 600
         assert stage.sink.end("uid", "state", 0).state == "state"

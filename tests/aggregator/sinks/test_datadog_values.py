@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def sketch_of(values, weight=1.0):
     sketch = Sketch()
     for value in values:
         sketch.add(value, weight, Budget(1 << 20))
-    return sketch.read({})
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(sketch.read({})), type=Distribution)  # as it arrives
 
 
 def expanded(drawn):

@@ -8,9 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.core.log_metrics import LogRules
 from aggregator.sinks.log_metrics.config import LogMetricsConfig, LogRule, literal_start
 from aggregator.sinks.log_metrics.sink import LogMetricsSink
-from tests.aggregator.sinks.batches import surroundings
+from tests.aggregator.routing import plans_from
+from tests.aggregator.sinks.batches import ORIGIN, POD, piece, surroundings
 from tests.aggregator.sinks.to_log_metrics import LATENCY, QUEUE, REQUESTS, config_of
 from towline.plumbing.errors import ConfigError
 
@@ -47,7 +49,7 @@ WRONG = [
     ({**QUEUE, "name": "queue_total"}, r"name: only a counter's ends in _total. Write queue\b"),
     ({"name": "2xx_total"}, r"name: '2xx_total' is no metric name"),
     ({"name": "aggregator_lines_total"}, r"name: .* begins as the aggregator's own"),
-    ({"match": "(?P<code>"}, r"match: is not a regular expression"),
+    ({"match": "(?P<code>"}, r"match: not a regular expression"),
     ({"labels": {"code": "status"}}, r"labels: match has no group 'status' \(it has: code\)"),
     ({"labels": {"pod": "code"}}, r"labels: 'pod' is set by the aggregator"),
     ({"labels": {"bad-name": "code"}}, r"labels: 'bad-name' is no label name"),
@@ -135,7 +137,8 @@ def test_a_line_that_matches_always_holds_that_text(pattern, line):
 )
 def test_a_rule_for_fields_looks_only_at_lines_that_name_one_it_needs(change, contains):
     rule = {"name": "x_total", "type": "counter", "json": True, **change}
-    assert config_of(rule).rules[0].rule().contains == contains
+    made = config_of(rule).rules[0].rule()
+    assert (made.contains or made.hint) == contains
 
 
 GUIDE = (Path(__file__).parents[3] / "docs/guides/metrics-from-logs.md").read_text()
@@ -157,3 +160,16 @@ def test_the_guide_names_every_reason_for_which_a_line_is_not_counted():
     reasons = re.findall(r'"(value_\w+|max_series|total_\w+)"', "".join(path.read_text() for path in sources))
     assert set(reasons) == {"value_no_number", "value_negative", "max_series", "total_too_large"}
     assert all(reason in GUIDE for reason in reasons)
+
+
+def test_the_guides_route_gives_its_rule_the_fields_that_it_names():
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+    made = next(block for block in blocks if "parse" in block.get("routes", [{}])[0])
+    plan = plans_from(yaml.safe_dump({"routes": made["routes"]}), sinks=("counts",)).of("counts", POD, ORIGIN)
+    lines = [
+        b'10.0.0.1 - - [23/Nov/2026:05:00:00 +0000] "GET /%b HTTP/1.1" 200 6' % path
+        for path in (b"healthz", b"a", b"b")
+    ]
+    rules = [one.rule() for one in config_of(*made["sinks"]["counts"]["rules"]).rules]
+    series = LogRules(rules).increments([plan.apply(piece(lines))]).series
+    assert {key.labels: it.lines for key, it in series.items()} == {'code="200",method="GET"': 2}
