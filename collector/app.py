@@ -7,7 +7,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -17,7 +17,7 @@ from collector.config import CollectorConfig
 from collector.core.peers import Peers
 from collector.core.snapshot import SnapshotQueue
 from collector.drain import Left, drain
-from collector.health import HealthServer, Page
+from collector.health import HealthServer, Page, with_fluent_bit
 from collector.identity import PodIdentity, open_identity
 from collector.link import Link, Speaker
 from collector.memory import give_back, tune_malloc
@@ -44,13 +44,22 @@ FIXED = ("state_dir", "identity", "podinfo_dir")
 _log = structlog.get_logger()
 
 Load = Callable[[], CollectorConfig]
+Files = Callable[[], Sequence[Path]]
 
 
-def run(config: CollectorConfig, file: Path = Path("collector.yaml"), load: Load | None = None) -> int:
-    """Ship until SIGTERM, then drain. `file` is what errors name; `load` reads the configuration again. Returns the exit code; raises ConfigError at start."""
+def run(
+    config: CollectorConfig,
+    file: Path = Path("collector.yaml"),
+    load: Load | None = None,
+    files: Files | None = None,
+) -> int:
+    """Ship until SIGTERM, then drain. Returns the exit code; raises ConfigError at start.
+
+    `file` is what errors name; `load` reads the configuration again, where one of `files` changes.
+    """
     tune_malloc()
-    identity = open_identity(config.identity, config.podinfo_dir, config.state_dir)
-    return serve(lambda stop: _Collector(config, identity, file, load).run(stop))
+    identity = open_identity(config.identity, config.podinfo_dir, config.state_dir, file=file)
+    return serve(lambda stop: _Collector(config, identity, file, load, files).run(stop))
 
 
 class _Collector:
@@ -62,9 +71,10 @@ class _Collector:
         identity: PodIdentity,
         file: Path = Path("collector.yaml"),
         load: Load | None = None,
+        files: Files | None = None,
     ) -> None:
         self._config, self._identity, self._file = config, identity, file
-        self._run = secrets.token_hex(8)
+        self._run, self._began = secrets.token_hex(8), time.monotonic()
         self._queue: SnapshotQueue | None = None
         self._make_connecting()
         self._make_shipping()
@@ -74,7 +84,7 @@ class _Collector:
         self._health = self._health_server()
         self._shipping, self._measuring = Life(), Life()
         self._stop = asyncio.Event()
-        self.reloading = Reloading(config, load or (lambda: config), self._apply, lambda: [file])
+        self.reloading = Reloading(config, load or (lambda: config), self._apply, files or (lambda: [file]))
 
     # What a configuration makes.
 
@@ -232,6 +242,7 @@ class _Collector:
 
     def _health_server(self) -> HealthServer:
         pages = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+        pages = with_fluent_bit(pages, lambda: time.monotonic() - self._began)
         return HealthServer(pages, {"/-/reload": self._reload})
 
     async def _listen(self, health: HealthServer, config: CollectorConfig) -> tuple[str, int]:

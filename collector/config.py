@@ -42,6 +42,7 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Files to tail, and what their lines are to be called.
 
     path: absolute; `*`, `?` and `[...]` match within one folder, `/**/` matches folders of any depth.
+    exclude: such patterns of files that are not read, nor what rotation makes of them; one without `/` is for names in any folder.
     container: the container that writes them; no downward API field says it.
     source: the technology that wrote the lines (`nginx`, `java`); sinks choose by it.
     service: the service they belong to; "" leaves it to the pod's labels.
@@ -52,6 +53,7 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """
 
     path: str
+    exclude: tuple[str, ...] = ()
     container: str = ""
     source: str = ""
     service: str = ""
@@ -61,15 +63,9 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     reclaim: str = ""
 
     def __post_init__(self) -> None:
-        parts = self.path.split("/")
-        if parts[0] or not parts[-1] or ".." in parts:
-            raise ValueError(
-                f"path: {self.path!r} does not name files. Write an absolute path such as /var/log/app/*.log"
-            )
-        if any("**" in part and part != "**" for part in parts):
-            raise ValueError(
-                f"path: {self.path!r} mixes `**` with other letters. Write /**/ for folders of any depth, * within a name"
-            )
+        _check_pattern("path", self.path)
+        for one in self.exclude:
+            _check_pattern("exclude", one if "/" in one or not one else f"/{one}")
         if self.reclaim:
             raise ValueError('reclaim: is not in this version. Remove it, or write ""')
 
@@ -82,6 +78,17 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             service=self.service,
             tags=self.tags,
             encoding=self.encoding,
+        )
+
+
+def _check_pattern(key: str, pattern: str) -> None:
+    """Raises ValueError."""
+    parts = pattern.split("/")
+    if parts[0] or not parts[-1] or ".." in parts:
+        raise ValueError(f"{key}: {pattern!r} does not name files. Write an absolute path such as /var/log/app/*.log")
+    if any("**" in part and part != "**" for part in parts):
+        raise ValueError(
+            f"{key}: {pattern!r} mixes `**` with other letters. Write /**/ for folders of any depth, * within a name"
         )
 
 

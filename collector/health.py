@@ -1,5 +1,7 @@
 """The collector's own HTTP: /healthz, /readyz, /metrics to read, /-/reload to post to. One answer a connection.
 
+Fluent Bit's own paths are answered, too: a pod's probes need not change with the sidecar's image.
+
 Room: collector shell. Never enters: what is healthy (app.py passes it in). asyncio streams and llhttp (httptools): no server framework in a pod.
 """
 
@@ -14,6 +16,10 @@ MAX_REQUEST_BYTES = 16 << 10
 MAX_CONNECTIONS = 32
 
 TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+# Fluent Bit's paths, and the page that answers there. Source: Fluent Bit's manual, "Monitoring".
+_FLUENT_BIT: Mapping[str, str] = {"/api/v1/health": "/healthz", "/api/v1/metrics/prometheus": "/metrics"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,18 @@ class Page:
     status: int
     body: bytes
     content_type: str = TEXT
+
+
+def with_fluent_bit(
+    pages: Mapping[str, Callable[[], Page]], uptime_seconds: Callable[[], float]
+) -> dict[str, Callable[[], Page]]:
+    """`pages`, and what they are in Fluent Bit's words."""
+    return {
+        **pages,
+        **{theirs: pages[ours] for theirs, ours in _FLUENT_BIT.items()},
+        "/": lambda: Page(200, b"towline collector\n"),
+        "/api/v1/uptime": lambda: Page(200, b'{"uptime_sec":%d}\n' % uptime_seconds(), JSON),
+    }
 
 
 class HealthServer:

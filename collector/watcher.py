@@ -14,7 +14,7 @@ from collector.config import CollectorConfig
 from collector.core.blocks import BlockCutter
 from collector.core.custody import Custody
 from collector.core.files import BYSTANDER, FileKey, Gone, ReadOrder, Scan, Seen
-from collector.core.globs import Globs
+from collector.core.globs import Excluding, Globs, Pattern
 from collector.core.pressure import GivenUp
 from collector.core.stream import Stream
 from collector.core.tail import Tail
@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 class Watched:
     """What the configuration says of files."""
 
-    logs: Sequence[tuple[str, Origin]]
+    logs: Sequence[tuple[Pattern, Origin]]
     window_bytes: int
     partial_line_seconds: float
     limits: Limits
@@ -255,7 +255,8 @@ class Watcher:
         left = self._tail.undecided()
         for stream in list(custody.streams.values()):
             size = self._tail.size_of(stream.id)
-            beyond = max(0, (size or 0) - stream.place) + sum(frame.end - frame.start for frame in stream.queue)
+            queue = list(stream.queue)  # asked for by a page of metrics, too, while the other thread reads
+            beyond = max(0, (size or 0) - stream.place) + sum(frame.end - frame.start for frame in queue)
             if beyond:
                 left[stream.origin.path] = left.get(stream.origin.path, 0) + beyond
         return left
@@ -285,6 +286,6 @@ class Watcher:
 
 def open_watcher(config: CollectorConfig, pod_uid: str, files: FileTail | None = None) -> Watcher:
     """The watcher of a configuration's log paths. `files`: those that an earlier watcher has handed over."""
-    logs = [(log.path, log.origin()) for log in config.logs]
+    logs = [(Excluding(log.path, log.exclude), log.origin()) for log in config.logs]
     limits = Limits(config.limit_bytes, [log.limit_bytes for log in config.logs], config.acknowledge)
     return Watcher(Watched(logs, config.window_bytes, config.partial_line_seconds, limits), pod_uid, files)

@@ -4,7 +4,8 @@ Room: core. Never enters: the file system (names are passed in).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from collector.core.files import BYSTANDER
 
@@ -13,19 +14,32 @@ WILDCARDS = re.compile(r"[*?\[]")
 ROTATION = re.compile(r"(?:[.\-_](?:\d[\dT:\-_.]*|gz|old|prev))+\Z")
 
 
+class Excluding(NamedTuple):
+    """A pattern, but for the files that a pattern of `exclude` matches, and for what rotation makes of those.
+
+    A pattern of `exclude` without a slash is compared with names, in folders of any depth.
+    """
+
+    pattern: str
+    exclude: Sequence[str]
+
+
+Pattern = str | Excluding
+
+
 class Globs:
     """The configured log paths, in order: the first that matches a file names it.
 
     `*` and `?` stop at a slash, `**` as a whole part of the path does not; `[abc]` and `[!abc]` are sets. Patterns are absolute.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._compiled = [re.compile(_expression(pattern)) for pattern in patterns]
-        self._roots = [root_of(pattern) for pattern in patterns]
-        self.roots: tuple[str, ...] = _outermost(self._roots)
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        texts = [one if isinstance(one, str) else one.pattern for one in patterns]
+        self._compiled = [re.compile(_expression(text)) for text in texts]
+        self._excluded = [() if isinstance(one, str) else _exclusions(one.exclude) for one in patterns]
+        self.roots: tuple[str, ...] = _outermost([root_of(text) for text in texts])
         self._deep = {
-            root: max(_depth(pattern, root) for pattern in patterns if _within(root_of(pattern), root))
-            for root in self.roots
+            root: max(_depth(text, root) for text in texts if _within(root_of(text), root)) for root in self.roots
         }
 
     def depth_below(self, root: str) -> float:
@@ -38,21 +52,35 @@ class Globs:
 
     def match(self, path: str) -> int:
         """The index of the first pattern that matches, or BYSTANDER."""
-        for index, compiled in enumerate(self._compiled):
-            if compiled.fullmatch(path):
-                return index
-        return BYSTANDER
+        return self._first(path, path)
 
     def rotated(self, path: str) -> int:
         """The index of the pattern that would match if the name's rotation suffix (or part of it) were taken off, or BYSTANDER."""
-        folder, slash, name = path.rpartition("/")
-        suffix = ROTATION.search(name)
-        if suffix is None:
-            return BYSTANDER
-        for cut in range(suffix.start(), len(name)):
-            if name[cut] in ".-_" and cut > 0 and (index := self.match(folder + slash + name[:cut])) != BYSTANDER:
+        found = (self._first(before, path) for before in _before_rotation(path))
+        return next((index for index in found if index != BYSTANDER), BYSTANDER)
+
+    def excludes(self, path: str) -> bool:
+        """True if a pattern would match the path, or what it was before a rotation, and every one that would excludes it."""
+        wanted = {
+            self._is_excluded(index, path)
+            for name in (path, *_before_rotation(path))
+            for index, compiled in enumerate(self._compiled)
+            if compiled.fullmatch(name)
+        }
+        return wanted == {True}
+
+    def _first(self, name: str, path: str) -> int:
+        """The first pattern that `name` matches, and that does not exclude `path`."""
+        for index, compiled in enumerate(self._compiled):
+            if compiled.fullmatch(name) and not self._is_excluded(index, path):
                 return index
         return BYSTANDER
+
+    def _is_excluded(self, index: int, path: str) -> bool:
+        excluded = self._excluded[index]
+        return bool(excluded) and any(
+            one.fullmatch(name) for name in (path, *_before_rotation(path)) for one in excluded
+        )
 
 
 def root_of(pattern: str) -> str:
@@ -60,6 +88,19 @@ def root_of(pattern: str) -> str:
     parts = pattern.split("/")[:-1]
     fixed = next((index for index, part in enumerate(parts) if WILDCARDS.search(part)), len(parts))
     return "/".join(parts[:fixed]) or "/"
+
+
+def _exclusions(patterns: Sequence[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(_expression(one if "/" in one else f"/**/{one}")) for one in patterns)
+
+
+def _before_rotation(path: str) -> Iterator[str]:
+    """The path without its rotation suffix, and without the last parts of it."""
+    folder, slash, name = path.rpartition("/")
+    suffix = ROTATION.search(name)
+    for cut in range(suffix.start(), len(name)) if suffix is not None else ():
+        if name[cut] in ".-_" and cut > 0:
+            yield folder + slash + name[:cut]
 
 
 def _within(path: str, root: str) -> bool:

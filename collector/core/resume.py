@@ -44,8 +44,8 @@ class Resume:
             return []
         path = row.path if row is not None and row.path else seen.path if seen is not None else ""
         root = self._root_of(path) if seen is None else seen.key.root
-        if root is None:
-            return []  # its folder is not watched any more
+        if root is None or self._naming.globs.excludes(path):
+            return []  # its folder is not watched any more, or its name excluded by now
         over = (
             row is not None and row.final and not row.gone and row.epoch == position.epoch
         )  # its next epoch was not opened yet

@@ -19,7 +19,7 @@ from collector.core.files import (
     Unlinked,
 )
 from collector.core.following import Followed
-from collector.core.globs import Globs
+from collector.core.globs import Globs, Pattern
 from collector.core.naming import Naming
 from collector.core.present import Present
 from collector.core.pressure import Level
@@ -39,7 +39,7 @@ class Tail:
     """
 
     def __init__(
-        self, pod_uid: str, watched: Sequence[tuple[str, Origin]], peek: Peek, rows: Iterable[Row] = ()
+        self, pod_uid: str, watched: Sequence[tuple[Pattern, Origin]], peek: Peek, rows: Iterable[Row] = ()
     ) -> None:
         globs = Globs([pattern for pattern, _ in watched])
         self.roots = globs.roots

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from collector.core.files import FileKey, ReadOrder, ReadResult, Scan, Seen
-from collector.core.globs import Globs
+from collector.core.globs import Globs, Pattern
 from collector.sources import statx
 from collector.sources.descriptors import Descriptors, Held, raise_limit
 from collector.sources.folders import TOO_MANY_OPEN, Refusals, open_file, opened_folder, reason_of
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class FileTail:
     """The files of the watched folders. Implements `Peek` for `Tail`; `counters` says by reason what was not read."""
 
-    def __init__(self, patterns: Sequence[str], descriptor_limit: int | None = None) -> None:
+    def __init__(self, patterns: Sequence[Pattern], descriptor_limit: int | None = None) -> None:
         self._refusals = Refusals()
         self._descriptors = Descriptors(raise_limit() if descriptor_limit is None else descriptor_limit)
         globs = Globs(patterns)
@@ -46,7 +46,7 @@ class FileTail:
         self._unpackers: dict[FileKey, Unpacker] = {}
         self._lengths: dict[FileKey, tuple[tuple[int, int], int | None]] = {}
 
-    def watching(self, patterns: Sequence[str]) -> Self:
+    def watching(self, patterns: Sequence[Pattern]) -> Self:
         """The same with other patterns: files stay open, and where they were seen last is still known."""
         globs, paths = Globs(patterns), self._scanner.paths
         self._scanner = Scanner(globs, self._descriptors, self._refusals)

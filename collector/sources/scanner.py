@@ -258,7 +258,7 @@ class Scanner:
             self._refusals.note(link.path, "link")
             return
         self._refusals.clear(link.path)
-        if known.seen.matches == BYSTANDER:
+        if known.seen.matches == BYSTANDER and not self._globs.excludes(known.seen.path):
             seen = _as_if_named(known.seen, self._globs.match(link.path))
             names[target] = Known(seen, known.changed_ns)
             self._open_early(seen, Place(link.root, link.prefix, target, link.folder_fd))

@@ -102,6 +102,14 @@ def test_reclaim_is_said_not_to_be_in_this_version(tmp_path):
     ]
 
 
+def test_what_is_excluded_is_patterns_as_paths_are_or_of_names(tmp_path):
+    text = "aggregator: {url: 'http://a:1'}\nlogs: [{path: /l/*, exclude: [%s]}]"
+    assert loaded(tmp_path, text % "'*.gz', /l/**/debug.log").logs[0].exclude == ("*.gz", "/l/**/debug.log")
+    for wrong in ("a/b.log", "''", "/l/", "/l/../x", "x**y"):
+        [problem] = problems(tmp_path, text % wrong)
+        assert problem.startswith("collector.yaml: logs[0].exclude: ")
+
+
 def test_a_token_file_that_is_not_there_is_refused_before_anything_starts(tmp_path):
     text = f"aggregator: {{url: 'http://a:1', token_file: {tmp_path}/token}}"
     assert problems(tmp_path, text) == [

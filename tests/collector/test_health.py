@@ -8,7 +8,7 @@ import h11
 import pytest
 
 from collector import health
-from collector.health import HealthServer, Page
+from collector.health import HealthServer, Page, with_fluent_bit
 
 
 @contextlib.asynccontextmanager
@@ -147,3 +147,23 @@ async def test_a_caller_that_holds_on_does_not_hold_up_our_exit():
         writer.write(b"GET /he")
         await say(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/", 200, b"towline collector\n"),
+        ("/api/v1/health", 503, b"stalled\n"),
+        ("/api/v1/metrics/prometheus", 200, b"a 1\n"),
+        ("/api/v1/uptime", 200, b'{"uptime_sec":61}\n'),
+        ("/healthz", 503, b"stalled\n"),
+    ],
+)
+async def test_probes_that_were_written_for_fluent_bit_are_answered(path, status, body):
+    pages = {"/healthz": lambda: Page(503, b"stalled\n"), "/metrics": lambda: Page(200, b"a 1\n", "text/x")}
+    server = HealthServer(with_fluent_bit(pages, lambda: 61.9))
+    port = await server.start("127.0.0.1", 0)
+    answer = await say(port, f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    await server.close()
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert answer.endswith(b"\r\n\r\n" + body)

@@ -8,15 +8,17 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from aggregator.core.events import Count
 from aggregator.core.exposition import Exposition, Terms
 from aggregator.core.opening import OpenLimits, open_snapshot
 from aggregator.forwarder.state import LaneState, SinkState
 from aggregator.journal import Share
 from aggregator.journal.words import Counters
-from aggregator.metrics import IntakeMetrics, ServiceMetrics
+from aggregator.metrics import ConfigurationMetrics, IntakeMetrics, ServiceMetrics
 from collector.metrics import CONTENT_TYPE, OwnMetrics, Reading
 from tests.aggregator.journal.world import frame, open_journal, pod, submission
 from tests.fakes.pod import collecting
+from towline.plumbing.reloading import ReloadState
 from towline.wire.block import FrameAnswer
 from towline.wire.snapshot import Family, Sample, SnapshotRequest
 
@@ -64,11 +66,13 @@ async def test_the_guide_lists_every_metric_of_the_aggregator_and_nothing_else(t
     await journal.append(submission(frame(end=64), frame("s2", 0, 9, reason="hole")))
     state = SinkState(lanes={"lane": LaneState("lane")})
     state.refused["rejected"] = state.failures["timed_out"] = 1
+    state.tally.update(Count(kind, "name", "reason") for kind in ("dropped", "unparsed", "time_unparsed", "cut"))
     registry = CollectorRegistry()
     intake = IntakeMetrics(registry)
     intake.requests.labels("blocks", "200").inc()
     intake.note([frame()], [FrameAnswer(stream="s", code=200)])
     registry.register(ServiceMetrics(journal, lambda: {"main": state}, lambda: 0.0))
+    registry.register(ConfigurationMetrics(ReloadState))
     own = shown(OwnPage(registry).page())
     await journal.close()
 
