@@ -1,7 +1,4 @@
-import logging
-
 import pytest
-import structlog
 
 from aggregator.config import AggregatorConfig
 from collector.config import CollectorConfig
@@ -15,15 +12,9 @@ AGGREGATOR = "sinks: {out: {type: file, path: '/data/{pod}.jsonl'}}\n"
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch):
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def _an_empty_environment(monkeypatch):
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "DD_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def check(capsys, *files):
@@ -121,6 +112,17 @@ def test_a_secret_that_is_not_on_this_machine_is_a_warning_and_with_strict_an_er
     assert (code, out) == (0, [f"{file}: ok ({kind})"])
     assert warning.startswith(f"warning: {file}: {said}")
     assert check(capsys, "--strict", file) == (2, [], [warning.removeprefix("warning: ")])
+
+
+@pytest.mark.parametrize("options", [[], ["--strict"]])
+def test_what_is_hardly_meant_is_a_warning_as_at_the_start(tmp_path, capsys, options):
+    counting = "{type: log_metrics, rules: [{name: lines_total, type: counter}]}"
+    file = written(tmp_path / "a.yaml", f"sinks: {{counts: {counting}}}\n")
+    code, out, [warning] = check(capsys, *options, file)
+    assert (code, out) == (0, [f"{file}: ok (aggregator)"])
+    assert warning.startswith(
+        f"warning: {file}: sinks.counts: counts lines, and no sink shows or takes what it counted. "
+    )
 
 
 def test_a_secret_that_is_here_and_cannot_be_one_is_an_error(tmp_path, capsys):

@@ -7,7 +7,9 @@ from typing import Any
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("aggregator", help="run the aggregator")
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="aggregator.yaml")
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="aggregator.yaml, or a Fluent Bit configuration"
+    )
     parser.set_defaults(run=run)
 
 

@@ -11,7 +11,16 @@ from collections.abc import Sequence
 
 from towline import __version__
 
-COMMANDS = ("up", "collector", "aggregator", "check")
+# By their names: the module of each.
+COMMANDS = {
+    "up": "up",
+    "collector": "collector",
+    "aggregator": "aggregator",
+    "check": "check",
+    "test": "testing",
+    "explain": "explain",
+    "convert": "convert",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +43,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"towline {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     # Only the command that is called: the others' imports would be paid for in every pod.
-    called = [arguments[0]] if arguments and arguments[0] in COMMANDS else COMMANDS
+    called = [arguments[0]] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
     for name in called:
-        importlib.import_module(f"towline.cli.{name}").add_parser(subparsers)
+        importlib.import_module(f"towline.cli.{COMMANDS[name]}").add_parser(subparsers)
     return parser
