@@ -6,19 +6,23 @@ Room: aggregator. Never enters: sinks themselves (the registry is passed in), fi
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import msgspec
 
+from aggregator.case_config import CaseConfig
+from aggregator.multiline_config import MultilineConfig
+from aggregator.parser_config import ParserConfig
+from aggregator.route_config import RouteConfig, plans_of, unknown_sinks
 from aggregator.sink import SinkOptions, Spec
 from towline.plumbing.address import parse_listen
 from towline.plumbing.config_file import build_component, convert
 from towline.plumbing.errors import ConfigError
 from towline.plumbing.logs import Level
-from towline.plumbing.place import Place, closest, raise_if_any
+from towline.plumbing.place import Place, raise_if_any
 from towline.plumbing.sizes import PositiveSeconds, PositiveSize, Seconds, share_bytes
 from towline.plumbing.yaml_file import read_yaml
 
@@ -78,19 +82,6 @@ class AuthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             )
 
 
-class RouteConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What goes where.
-
-    to: names of sinks.
-    """
-
-    to: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.to:
-            raise ValueError("to: names no sink. Name at least one, or remove the route")
-
-
 class MarksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is remembered of streams.
 
@@ -114,7 +105,11 @@ class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     sinks: destinations by name. `type` says which; `share`, `when_full` and `event_id` are every sink's options, the rest
         are the type's own. `sinks_of` converts them.
+    parsers: how lines of one's own are read, by name, beside the ready ones.
+    multiline: how lines of one's own are joined, by name, beside the ready ones.
+    routing: `all` (each route that matches a line leads it on) or `first` (only the first).
     routes: what goes to which sinks; without any, every push sink gets everything.
+    tests: cases that the routes are to pass: `towline test` runs them.
     log_level: of the aggregator's own log, on stderr.
     """
 
@@ -122,7 +117,11 @@ class AggregatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     journal: JournalConfig = JournalConfig()
     auth: AuthConfig = AuthConfig()
     sinks: Mapping[str, Any]
+    parsers: Mapping[str, ParserConfig] = {}
+    multiline: Mapping[str, MultilineConfig] = {}
+    routing: Literal["all", "first"] = "all"
     routes: tuple[RouteConfig, ...] = ()
+    tests: tuple[CaseConfig, ...] = ()
     marks: MarksConfig = MarksConfig()
     drain: DrainConfig = DrainConfig()
     log_level: Level = "info"
@@ -149,7 +148,7 @@ def load(path: Path, registry: Mapping[str, Spec[Any, Any]], env: Mapping[str, s
     config: AggregatorConfig | None = None
     try:
         config = convert(values, AggregatorConfig, place)
-        problems += _route_problems(config, place)
+        problems += _route_problems(config, place) + _idle_route_problems(config, registry, place)
     except ConfigError as error:
         problems.append(str(error))
     if isinstance(values.get("sinks"), dict):
@@ -181,6 +180,7 @@ def _convert_sinks(
             converted[name] = sink
         except ConfigError as error:
             problems.append(str(error))
+    problems += _second_problems(converted.values(), place)
     if not sinks:
         problems.append(place.says("names no destination. Add one, such as out: {type: file, path: /data/{pod}.jsonl}"))
     raise_if_any(problems)
@@ -207,14 +207,39 @@ def _sink_problems(sink: SinkConfig, place: Place, journal_bytes: int) -> list[s
     return problems
 
 
+def _second_problems(sinks: Iterable[SinkConfig], place: Place) -> list[str]:
+    """Where there are two of a type of which there can be one."""
+    first: dict[str, str] = {}
+    return [
+        place.child(sink.name).says(
+            f"is the second of type {sink.options.type}, and there is room for one: it would do nothing. Remove it, or {first[sink.options.type]}"
+        )
+        for sink in sinks
+        if sink.spec.is_single and first.setdefault(sink.options.type, sink.name) != sink.name
+    ]
+
+
 def _route_problems(config: AggregatorConfig, place: Place) -> list[str]:
-    sinks = ", ".join(config.sinks)
+    problems = unknown_sinks(config.routes, config.sinks, place)
+    try:
+        plans_of(config, place.file, config.sinks)
+    except ConfigError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _idle_route_problems(config: AggregatorConfig, registry: Mapping[str, Spec[Any, Any]], place: Place) -> list[str]:
+    """Where a route leads to nobody who takes what follows routes."""
+    types = {name: str(values.get("type")) for name, values in config.sinks.items() if isinstance(values, dict)}
+    idle = {name: kind for name, kind in types.items() if kind in registry and not registry[kind].takes_lines}
     return [
         place.child("routes")
         .item(index)
         .child("to")
-        .says(f"no sink is named {name!r}.{closest(name, config.sinks)} Use one of: {sinks}")
+        .says(
+            f"leads to nobody who takes lines: {', '.join(f'{name} (type {idle[name]})' for name in route.to)}. "
+            "Such sinks get the metrics of every pod, without a route. Name one that takes lines, or remove the route"
+        )
         for index, route in enumerate(config.routes)
-        for name in route.to
-        if name not in config.sinks
+        if route.to and idle.keys() >= set(route.to)
     ]

@@ -1,12 +1,18 @@
-"""How glibc's malloc is asked to behave, for bounded resident memory.
+"""How glibc's malloc and Python's collector of cycles are asked to behave.
 
 Room: aggregator, the top. Never enters: anything that allocates.
 """
 
 import contextlib
 import ctypes
+import gc
 
 _M_ARENA_MAX = -8  # malloc.h
+_COLLECT_AFTER = (
+    50_000,
+    20,
+    100,
+)  # containers made and not freed; and how many younger collections come before one of an older generation
 
 
 def use_one_arena() -> None:
@@ -17,3 +23,12 @@ def use_one_arena() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def collect_less_often() -> None:
+    """Look for cycles less often, and never among what is there now. Call once everything is imported.
+
+    A parsed block makes thousands of objects that go together, and no cycles: Python would look at all of them a dozen times before they do.
+    """
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)

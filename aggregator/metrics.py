@@ -13,11 +13,29 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from aggregator.forwarder.state import SinkState
 from aggregator.journal.words import Counters, JournalStatus
+from towline.plumbing.reloading import ReloadState
 from towline.wire.block import Frame, FrameAnswer
 
 _Values = Mapping[Any, float]  # by label values: a tuple of as many strings as there are labels
 
 PREFIX = "aggregator_"  # reserved on the page that shows pods' metrics too (core/exposition.py)
+
+
+# What routes do to lines, by the kind of the count: the metric, what it says, its labels beside the sink.
+_STEPS: Mapping[str, tuple[str, str, Sequence[str]]] = {
+    "dropped": ("dropped_records_total", "Events that a rule of a route dropped, by rule.", ["rule"]),
+    "unparsed": (
+        "unparsed_records_total",
+        "Events that a parser could not read: they went on as they came.",
+        ["parser"],
+    ),
+    "time_unparsed": ("time_unparsed_records_total", "Events whose own time could not be read.", ["parser"]),
+    "cut": (
+        "cut_records_total",
+        "Events that were cut, by what cut them (how lines are joined, or a rule) and why.",
+        ["rule", "reason"],
+    ),
+}
 
 
 class JournalFacts(Protocol):
@@ -125,6 +143,14 @@ def _of_sinks(sinks: Mapping[str, SinkState]) -> Iterator[Metric]:
     yield _counter("refused_records_total", "Lines that a sink refused for good.", refused, ["sink", "reason"])
     failures = {(sink, error): n for sink, state in sinks.items() for error, n in state.failures.items()}
     yield _counter("send_failures_total", "Sends that failed and go again.", failures, ["sink", "error"])
+    for kind, (name, said, labels) in _STEPS.items():
+        counts = {
+            (sink, count.by, count.reason)[: 1 + len(labels)]: events
+            for sink, state in sinks.items()
+            for count, events in list(state.tally.items())
+            if count.kind == kind
+        }
+        yield _counter(name, said, counts, ["sink", *labels])
     lanes = {
         (sink, kind): float(sum(lane.state == kind for lane in state.lanes.values()))
         for sink, state in sinks.items()
@@ -145,3 +171,28 @@ def _counter(name: str, said: str, values: _Values, labels: Sequence[str] = ()) 
     for label_values, value in values.items():
         family.add_metric(label_values, value)
     return family
+
+
+class ConfigurationMetrics:
+    """What became of configurations that changed."""
+
+    def __init__(self, state: Callable[[], ReloadState]) -> None:
+        self._state = state
+
+    def describe(self) -> list[Metric]:
+        """Nothing before it is read."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        yield _gauge(
+            "configuration_generation", "How many configurations this process has run with.", {(): state.generation}
+        )
+        yield _counter(
+            "configuration_refused", "Configurations that were not taken: the one before goes on.", {(): state.refused}
+        )
+        yield _gauge(
+            "configuration_current",
+            "1 while the newest configuration is the one that runs; 0 where it was refused.",
+            {(): float(not state.error)},
+        )

@@ -25,6 +25,7 @@ SINKS: Mapping[str, Spec[Any, Any]] = {
     "cloudwatch": Spec(CloudWatchConfig, CloudWatchSink.build),
     "file": Spec(FileConfig, FileSink.build),
     "log_metrics": Spec(LogMetricsConfig, LogMetricsSink.build),
-    "remote_write": Spec(RemoteWriteConfig, RemoteWriteSink.build, MetricSinkOptions),  # metrics alone
-    "prometheus": Spec(PrometheusConfig, PrometheusSink.build),  # pulls: no part in what is delivered
+    "remote_write": Spec(RemoteWriteConfig, RemoteWriteSink.build, MetricSinkOptions, takes_lines=False),
+    # It pulls: no part in what is delivered.
+    "prometheus": Spec(PrometheusConfig, PrometheusSink.build, takes_lines=False, is_single=True),
 }

@@ -112,8 +112,13 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Spec(Generic[ConfigT, SinkT_co]):
-    """One row of the registry: the type of a component's options, how it is built from them, and the options that all of its kind have."""
+    """One row of the registry: the type of a component's options, how it is built from them, and the options that all of its kind have.
+
+    takes_lines: routes may lead to it; metrics follow no route. is_single: there is room for one in a configuration.
+    """
 
     config: type[ConfigT]
     build: Callable[[ConfigT, Surroundings], SinkT_co]
     options: type[SinkOptions] = SinkOptions
+    takes_lines: bool = True
+    is_single: bool = False

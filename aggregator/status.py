@@ -60,8 +60,18 @@ def _sink(kind: str, state: SinkState, owed: SinkStatus | None, now_unix: float)
         "delivered_bytes_total": state.delivered_bytes,
         "truncated_lines_total": state.truncated_lines,
         "refused": dict(state.refused),
+        "steps": _steps(state),
         "failures": dict(state.failures),
     }
+
+
+def _steps(state: SinkState) -> dict[str, dict[str, int]]:
+    """What routes did to lines, by kind; each by rule or parser, and by reason where there are some."""
+    steps: dict[str, dict[str, int]] = {}
+    for count, events in sorted(state.tally.items()):
+        said = f"{count.by}: {count.reason}" if count.reason else count.by
+        steps.setdefault(count.kind, {})[said] = events
+    return steps
 
 
 def _troubled_first(lanes: Iterable[LaneState]) -> Sequence[LaneState]:

@@ -6,10 +6,10 @@ Alone: commit the compressed block to SQLite, open it, escape its lines into JSO
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -71,15 +71,15 @@ def alone_seconds(folder: Path, taken: Sequence[Block], envelope: bytes) -> floa
     return spent
 
 
-def through_the_aggregator(folder: Path, taken: Sequence[Block]) -> Spent:
-    """CPU seconds of a real aggregator from the first request until everything is delivered."""
+def through_the_aggregator(folder: Path, taken: Sequence[Block], routes: Sequence[Mapping[str, Any]] = ()) -> Spent:
+    """CPU seconds of a real aggregator from the first request until everything is delivered, by these routes to `dd`, or by one that asks for nothing."""
     deployment = Deployment(folder)
     pod = pod_of(1)
     deployment.identity["POD_UID"] = pod.uid
     streams = [Stream(pod, number) for number in range(STREAMS)]
     with null_intake(folder) as intake:
         intake.wait_ready()
-        with datadog_aggregator(deployment, intake.url) as aggregator:
+        with datadog_aggregator(deployment, intake.url, routes) as aggregator:
             aggregator.wait_ready()
             time.sleep(SETTLE_SECONDS)
             idle, before = aggregator.rss_bytes(), aggregator.cpu_seconds()

@@ -1,7 +1,9 @@
 """The processes that a measurement puts around what it measures."""
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.measure import MB
 from bench.serve import TlsDoor
@@ -26,12 +28,14 @@ def null_intake(folder: Path, *, stamps: bool = False) -> Service:
     return Service(arguments, folder / "null_intake.log", f"http://127.0.0.1:{port}")
 
 
-def datadog_aggregator(deployment: Deployment, intake_url: str, **changes: object) -> Service:
-    """A real aggregator that sends everything to the Datadog intake at `intake_url`, unparsed, zstd."""
+def datadog_aggregator(
+    deployment: Deployment, intake_url: str, routes: Sequence[Mapping[str, Any]] = (), **changes: object
+) -> Service:
+    """A real aggregator that sends to the Datadog intake at `intake_url`, zstd: by these routes to `dd`, else everything unparsed."""
     key = deployment.folder / "api_key"
     key.write_text("0" * 32)
     sink = {"type": "datadog", "api_key_file": str(key), "logs_url": intake_url, "api_url": intake_url}
-    return deployment.aggregator(sinks={"dd": sink}, routes=[{"to": ["dd"]}], **changes)
+    return deployment.aggregator(sinks={"dd": sink}, routes=list(routes) or [{"to": ["dd"]}], **changes)
 
 
 def wait_for_bytes(deployment: Deployment, size_bytes: int, *, delivered: bool) -> float:

@@ -20,6 +20,7 @@ from bench import (
     exposition,
     journal_start,
     latency,
+    processing,
     remote_write,
     replicas,
 )
@@ -30,6 +31,7 @@ MEASUREMENTS: Mapping[str, Callable[[Options], list[Row]]] = {
     "collector_pod": collector_pod.measure,
     "collector_tls": collector_tls.measure,
     "aggregator_datadog": aggregator_datadog.measure,
+    "processing": processing.measure,
     "latency": latency.measure,
     "replicas": replicas.measure,
     "journal_start": journal_start.measure,

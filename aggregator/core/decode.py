@@ -8,12 +8,15 @@ from collections import OrderedDict
 from dataclasses import replace
 from itertools import accumulate
 
+from aggregator.core.events import Details, Texts
 from aggregator.core.lines import Lines
 from aggregator.core.records import OwedBlock, Slice
 from towline.wire.codec import open_body
 
 _LINE_FEEDS = {"utf-8": b"\n", "utf-16le": b"\n\0", "utf-16be": b"\0\n"}
 _CODECS = {"utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
+_COLUMNS_BYTES = 64  # of one event
+_MEMBER_BYTES = 120  # of one member of an event: its value as an object, its share of a table
 ENCODINGS = frozenset(_LINE_FEEDS)
 
 
@@ -80,26 +83,59 @@ def split_to_fit(
     return split(piece, head) if head else (None, piece)
 
 
-def split(piece: Slice, head: Lines) -> tuple[Slice, Slice | None]:
+def split(piece: Slice, head: Lines | Texts) -> tuple[Slice, Slice | None]:
     """`head`, the first lines of a slice, and the rest."""
     if head.span_bytes == piece.lines.span_bytes:
         return piece, None
-    ends, count = piece.ends, len(head)
+    if isinstance(head, Texts) or isinstance(piece.lines, Texts):
+        return piece.cut(0, len(head)), piece.cut(len(head), len(piece))
+    ends, count, details = piece.ends, len(head), piece.details
     middle = piece.start + head.span_bytes if ends is None else ends[count - 1]
-    first = replace(piece, end=middle, lines=head, partial=False, ends=None if ends is None else ends[:count])
+    first = replace(
+        piece,
+        end=middle,
+        lines=head,
+        partial=False,
+        ends=None if ends is None else ends[:count],
+        details=details and details.cut(0, count),
+        tally={},
+    )
     rest = replace(
         piece,
         start=middle,
         lines=piece.lines.after(head),
         continues=False,
+        covers=(),
         ends=None if ends is None else ends[count:],
+        details=details and details.cut(count, len(piece)),
     )
     return first, rest
 
 
+def unopened(block: OwedBlock) -> Slice:
+    """A block that cannot be opened, or need not be: its range, without lines."""
+    return Slice(
+        block_id=block.block_id,
+        stream=block.stream,
+        epoch=block.epoch,
+        start=block.place,
+        end=block.end,
+        lines=Texts(()),
+        pod=block.pod,
+        origin=block.origin,
+        read_unix_ns=block.read_unix_ns,
+    )
+
+
 def held_bytes(piece: Slice) -> int:
     """What a slice occupies in memory, about. Lines that are cut apart take more, for as long as their batch is encoded."""
-    return piece.lines.span_bytes
+    return piece.lines.span_bytes + (_detail_bytes(piece.details) if piece.details is not None else 0)
+
+
+def _detail_bytes(details: Details) -> int:
+    """Four columns of references, and members with their values: texts that lie in the lines, too."""
+    members = sum(map(len, filter(None, details.fields)))
+    return _COLUMNS_BYTES * len(details) + _MEMBER_BYTES * members
 
 
 class SliceCache:

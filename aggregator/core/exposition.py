@@ -138,7 +138,7 @@ class Exposition:
         Chunks are made as they are taken; pods may push meanwhile, each family is whole.
         """
         yield from self._table.render(openmetrics=openmetrics)
-        yield from self._about_itself(openmetrics=openmetrics)
+        yield from self.about_itself(openmetrics=openmetrics)
 
     def _speaker(self, opened: Opened, now: float) -> _Speaker:
         pod = opened.pod
@@ -177,7 +177,8 @@ class Exposition:
             self._table.remove(name, key)
         speaker.families = kept
 
-    def _about_itself(self, *, openmetrics: bool) -> Iterator[bytes]:
+    def about_itself(self, *, openmetrics: bool = False) -> Iterator[bytes]:
+        """The page's end, which is of no pod: what stands on it, and what was refused."""
         quarantined = sum(len(pod.quarantined) for pod in self._pods.values()) + self._own_refused
         yield _own("pods", "gauge", "Pods on this page.", {"": len(self._pods)}, openmetrics)
         yield _own("series", "gauge", "Series of pods on this page.", {"": self._series}, openmetrics)

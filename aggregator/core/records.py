@@ -3,9 +3,11 @@
 Room: aggregator core. Never enters: vendors, sockets, clocks.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, compress
 
+from aggregator.core.events import Count, Details, Texts
 from aggregator.core.lines import Lines
 from towline.wire.identity import Origin, Pod
 
@@ -44,8 +46,9 @@ class OwedBlock:
 class Slice:
     """Consecutive lines of one block, without their LF, as raw UTF-8 bytes that may be invalid: the unit of work. Never per line.
 
-    `start` is the stream offset of the first line. `ends` is set where an encoding makes lengths differ from offsets.
-    `lines` may be given as any sequence of lines.
+    `start` is the stream offset of the first line. `ends` is set where lengths differ from offsets: an encoding, or a route's steps.
+    `lines` may be given as any sequence of lines. `details` are what a route's steps found out, None where none was asked.
+    `covers`: blocks before this one that are settled with it, and their ends (an event began there). `tally`: what is counted with it.
     """
 
     block_id: int
@@ -53,16 +56,19 @@ class Slice:
     epoch: int
     start: int
     end: int
-    lines: Lines
+    lines: Lines | Texts
     pod: Pod
     origin: Origin
     read_unix_ns: int
     partial: bool = False  # the last line goes on in the next block
     continues: bool = False  # the first line began in the block before
     ends: Sequence[int] | None = None
+    details: Details | None = None
+    covers: tuple[tuple[int, int], ...] = ()
+    tally: Mapping[Count, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.lines, Lines):
+        if not isinstance(self.lines, Lines | Texts):
             object.__setattr__(self, "lines", Lines.of(self.lines))
 
     def __len__(self) -> int:
@@ -83,14 +89,45 @@ class Slice:
 
     def cut(self, first: int, last: int) -> "Slice":
         """Lines `[first, last)` as a slice of their own."""
+        is_last = last >= len(self.lines)
+        texts = self.lines[first:last]
         return replace(
             self,
             start=self.end_of(first),
             end=self.end_of(last),
-            lines=Lines.of(self.lines[first:last]),
-            partial=self.partial and last >= len(self.lines),
+            lines=Texts(texts) if isinstance(self.lines, Texts) else Lines.of(texts),
+            partial=self.partial and is_last,
             continues=self.continues and first == 0,
             ends=None if self.ends is None else self.ends[first:last],
+            details=self.details and self.details.cut(first, last),
+            covers=self.covers if first == 0 else (),
+            tally=self.tally if is_last else {},
+        )
+
+    def known_ends(self) -> Sequence[int]:
+        """The stream offset after each line."""
+        if self.ends is not None:
+            return self.ends
+        ends = list(accumulate((len(line) + 1 for line in self.lines), initial=self.start))[1:]
+        if ends:
+            ends[-1] = self.end
+        return ends
+
+    def known_details(self) -> Details:
+        """The columns, made where nobody has asked for them yet."""
+        return self.details if self.details is not None else Details.unknown(len(self.lines), self.read_unix_ns)
+
+    def kept(self, wanted: Sequence[object]) -> "Slice":
+        """Those lines whose `wanted` is true. What is dropped is settled with them: start and end stay."""
+        if all(wanted):
+            return self
+        return replace(
+            self,
+            lines=Texts(compress(self.lines, wanted)),
+            ends=list(compress(self.known_ends(), wanted)),
+            details=self.details and self.details.kept(wanted),
+            partial=self.partial and bool(wanted[-1]),
+            continues=self.continues and bool(wanted[0]),
         )
 
     def event_ids(self) -> list[str]:

@@ -17,6 +17,7 @@ _OF_POD: dict[str, Callable[[Pod], str]] = {
     "namespace": lambda pod: pod.namespace,
     "pod": lambda pod: pod.name,
     "uid": lambda pod: pod.uid,
+    "ip": lambda pod: pod.ip,
     "workload": lambda pod: pod.workload or pod.name,
     "service_account": lambda pod: pod.service_account,
     "node": lambda pod: pod.node,
@@ -28,6 +29,7 @@ _OF_ORIGIN: dict[str, Callable[[Origin], str]] = {
     "container": lambda origin: origin.container,
     "source": lambda origin: origin.source,
     "service": lambda origin: origin.service,
+    "path": lambda origin: origin.path,
 }
 _KEYED = re.compile(r"(labels|annotations)\[([^\[\]]+)\]")
 FIELDS = (*_OF_POD, *_OF_ORIGIN, "replica", "labels[NAME]", "annotations[NAME]")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
+from aggregator.core.events import Texts
 from aggregator.core.lines import SEPARATOR, Lines
 
 _LINE_FEED = b"\n"
@@ -20,8 +21,10 @@ def join_lines(lines: Sequence[bytes], blank: bytes = b"") -> bytes:
 
     A line may hold SEPARATOR, too: whoever cuts the text apart again finds more pieces than lines, and does it line by line.
     """
-    if isinstance(lines, Lines) and not blank and b"\r" not in (joined := lines.joined()):
+    if isinstance(lines, Lines | Texts) and not blank and b"\r" not in (joined := lines.joined()):
         return joined
+    if isinstance(lines, Texts):  # they may hold line feeds
+        return SEPARATOR.join(text.removesuffix(b"\r") or blank for text in lines)
     whole = lines.text() if isinstance(lines, Lines) else _LINE_FEED.join(lines)
     returns = b"\r" in whole
     if returns:

@@ -5,12 +5,15 @@ Room: aggregator, forwarder. Never enters: what a batch holds.
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
-from aggregator.forwarder.desk import Desk, Ledger, SinkT, Timing
+from aggregator.core.plan import Plan
+from aggregator.forwarder.desk import Departure, Desk, Ledger, SinkT, Timing
 from aggregator.forwarder.health import Health
 from aggregator.forwarder.lane import Lane
 from aggregator.forwarder.opener import Opener
@@ -19,14 +22,31 @@ from aggregator.forwarder.room import Room
 from aggregator.forwarder.state import LaneState, SinkState, reason_of
 from aggregator.sink import Sink
 from towline.plumbing.errors import ConfigError, TowlineError
+from towline.wire.identity import Origin, Pod
 
 _HELD_BYTES = 32 << 20  # of owed bytes in memory, all sinks together
 _LEAST_HELD_BYTES = 8 << 20  # of one sink
 _CACHE_BYTES = 16 << 20
 _EMPTY_SECONDS = 0.05
+_DEPARTURE_SECONDS = 30.0  # for what is being sent to be answered for, before another configuration begins
 _KEPT_LANES = 1000  # idle lanes that /status remembers, of each sink
 
 log = structlog.get_logger()
+
+
+class Plans(Protocol):
+    """What routes ask for."""
+
+    def of(self, sink: str, pod: Pod, origin: Origin) -> Plan | None:
+        """For the lines of one stream on their way to one sink. None: nothing. Asked for each block, so it remembers."""
+
+
+class _NoPlans:
+    def of(self, _sink: str, _pod: Pod, _origin: Origin) -> None:
+        return None
+
+
+NO_PLANS = _NoPlans()
 
 
 class Runs(Protocol):
@@ -77,15 +97,16 @@ class Forwarder:
         sinks: Mapping[str, Sink],
         timing: Timing | None = None,
         metrics: Metrics = NO_METRICS,
+        plans: Plans = NO_PLANS,
     ) -> None:
-        self._stop = asyncio.Event()
+        self._stop, self._departure = asyncio.Event(), Departure()
         # With one sink nobody would ask a second time for what was opened.
         self._opener = Opener(_CACHE_BYTES if len(sinks) > 1 else 0)
         self._journal, self._timing = journal, timing or Timing()
         self._held_bytes = max(_LEAST_HELD_BYTES, _HELD_BYTES // max(1, len(sinks) + len(metrics.sinks)))
         self._sinks: dict[str, _SinkForwarder] = {}
         for name, sink in sinks.items():
-            desk = self._desk(name, sink)
+            desk = replace(self._desk(name, sink), plan_of=partial(plans.of, name))
             self._sinks[name] = _SinkForwarder(desk, _Lines(desk))
         for name, metric_sink in metrics.sinks.items():
             points = self._desk(name, metric_sink)
@@ -102,6 +123,8 @@ class Forwarder:
             health=Health(sink, timing.send_timeout_seconds, timing.clock),
             timing=timing,
             stop=self._stop,
+            departure=self._departure,
+            started=(timing.clock(), timing.now_unix()),
         )
 
     @property
@@ -109,19 +132,40 @@ class Forwarder:
         """What each sink has done, and its lanes."""
         return {name: sink.state for name, sink in self._sinks.items()}
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Deliver; after `stop` return when nothing is owed any more. A cancel leaves what is owed in the journal."""
+    def succeed(self, states: Mapping[str, SinkState]) -> None:
+        """Before `run`: go on counting for sinks of an earlier configuration. The service runs: no sink's ConfigError stops a start any more."""
+        for name, sink in self._sinks.items():
+            sink.state.succeed(states.get(name))
+
+    async def run(self, stop: asyncio.Event, leave: asyncio.Event | None = None) -> None:
+        """Deliver; after `stop` return when nothing is owed any more, after `leave` when what is being sent is answered for.
+
+        A cancel leaves what is owed in the journal.
+        """
+        leave = leave or asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
                 running = [group.create_task(sink.run()) for sink in self._sinks.values()]
-                await stop.wait()
-                self._stop.set()
-                for sink in self._sinks.values():
-                    sink.wake()
-                if running:
-                    await asyncio.wait(running)
+                waits = [group.create_task(one.wait()) for one in (stop, leave)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                drained = group.create_task(self._drained(running, leave))
+                await asyncio.wait([drained, waits[1]], return_when=asyncio.FIRST_COMPLETED)
+                if leave.is_set():
+                    await self._departure.wait(_DEPARTURE_SECONDS)
+                for task in (*running, *waits, drained):
+                    task.cancel()
         finally:
             self._opener.close()
+
+    async def _drained(self, running: Sequence[asyncio.Task[None]], leave: asyncio.Event) -> None:
+        """Have every sink finish, unless we only leave: what waits for its rest goes on waiting then, in the journal."""
+        if leave.is_set():
+            return
+        self._stop.set()
+        for sink in self._sinks.values():
+            sink.wake()
+        if running:
+            await asyncio.wait(running)
 
 
 class _SinkForwarder:
@@ -182,9 +226,9 @@ class _SinkForwarder:
         while not self.state.ready:
             try:
                 await self._work.recall(await self._desk.journal.memo(self._desk.name))
-            except ConfigError:
-                raise
             except (TowlineError, OSError) as error:
+                if isinstance(error, ConfigError) and self.state.may_stop_the_start:
+                    raise
                 attempt += 1
                 self.state.failures[reason_of(error)] += 1
                 log.error("sink_not_recalled", sink=self._desk.name, attempt=attempt, error=str(error))  # noqa: TRY400 - a known state, not a fault
@@ -196,8 +240,8 @@ class _SinkForwarder:
         """Say early what is wrong with address or credentials; deliveries begin meanwhile. Raises ConfigError, which stops the start."""
         try:
             await self._desk.health.check()
-        except ConfigError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the sends will meet the same and wait it out
+        except Exception as error:  # the sends will meet the same and wait it out
+            if isinstance(error, ConfigError) and self.state.may_stop_the_start:
+                raise
             self.state.failures[reason_of(error)] += 1
             log.warning("sink_unwell_at_start", sink=self._desk.name, error=str(error))

@@ -11,15 +11,19 @@ import structlog
 from aggregator.core.bisect import Bisection, blames_destination
 from aggregator.core.records import Batch, Debt
 from aggregator.forwarder.desk import Desk
-from aggregator.forwarder.gather import Gatherer
+from aggregator.forwarder.gather import Gatherer, Shared
+from aggregator.forwarder.processing import Patience
 from aggregator.forwarder.sender import Sender, UnencodableError
 from aggregator.forwarder.settling import dead_letters_of, joined, settlements_of
 from aggregator.forwarder.state import LaneState, reason_of
 from aggregator.forwarder.waiting import RefusesEverythingError, Waiting, refuses_everything
-from aggregator.journal.words import DeadLetter, Settlement
+from aggregator.journal.words import DeadLetter
 from aggregator.sink import Limits, Receipt, Sink
 from towline.plumbing.errors import RejectedError, RetryableError, TooLargeError, TowlineError
 from towline.plumbing.kill_points import kill_point
+
+_SHORTEST_LOOK_SECONDS = 0.01  # while an event is open: at least so long until the journal is looked at again ...
+_LONGEST_LOOK_SECONDS = 0.05  # ... and at most: lines of other pods may have come
 
 log = structlog.get_logger()
 
@@ -31,7 +35,15 @@ class Lane:
         self._desk = desk
         self._debt = Debt(desk.name, state.lane)
         self._state = state
-        self._gather = Gatherer(desk.journal, desk.sink, (desk.name, state.lane), (desk.opener, desk.room))
+        shared = Shared(
+            opener=desk.opener,
+            room=desk.room,
+            clock=desk.timing.clock,
+            plan_of=desk.plan_of,
+            count=desk.state.tally.update,
+            waiting=Patience(not_before=desk.not_before, timed_out=desk.timed_out),
+        )
+        self._gather = Gatherer(desk.journal, desk.sink, (desk.name, state.lane), shared)
         self._sender: Sender[Batch, Receipt] = Sender(desk, desk.sink.encode, desk.sink.send)
         self._waiting = Waiting(desk, state, self._let_go)
 
@@ -45,18 +57,30 @@ class Lane:
                 except RetryableError as error:  # the journal cannot be read at this moment
                     await self._waiting.out(error)
                     continue
-                if self._gather.spent:
-                    await self._settle_spent()
-                elif batch is None:
-                    break
+                if batch is None and not self._gather.spent:
+                    if not await self._waited_for_more():
+                        break
+                    continue
                 worked = True
                 if batch is not None:
                     self._state.state = "sending"
                     await self._deliver(batch)
+                # Only now: what precedes them was in the batch. If that was let go of, so were they.
+                if self._gather.spent:
+                    await self._settle_spent()
         finally:
             self._gather.let_go()
             self._state.state = "idle"
         return worked
+
+    async def _waited_for_more(self) -> bool:
+        """False where there is nothing to wait for: no event is open."""
+        seconds = self._gather.wait_seconds
+        if seconds is None:
+            return False
+        self._state.state = "idle"
+        await self._desk.timing.pause(self._desk.stop, min(max(seconds, _SHORTEST_LOOK_SECONDS), _LONGEST_LOOK_SECONDS))
+        return True
 
     def _limits(self) -> Limits:
         """The sink's own, or less where less was too large lately."""
@@ -77,6 +101,7 @@ class Lane:
         """Send part after part until all is out of custody (None), or there is an error to be waited out."""
         passed, too_large = (0, 0), False
         while (part := work.part) is not None:
+            await self._desk.departure.begin(self)
             try:
                 receipt = await self._sender.send(part)
             except (TooLargeError, RejectedError) as error:
@@ -89,6 +114,8 @@ class Lane:
             else:
                 passed = max(passed, (len(part), self._cost_bytes(part))) if too_large else passed
                 await self._settle(*joined(work.accept(), part, receipt))
+            finally:
+                self._desk.departure.end(self)
         if too_large and passed[0]:
             self._state.ceiling.learn(*passed, self._desk.timing.clock())
         return await self._judge(work)
@@ -124,9 +151,7 @@ class Lane:
         await self._waiting.write(settlements, dead, receipt.memo)
         if receipt.settled is not None:
             receipt.settled()
-        for settlement in settlements:
-            if settlement.done:
-                self._gather.settled(settlement.block_id)
+        self._gather.settled(settlements)
         self._desk.state.count(part, receipt, dead)
         if receipt.refusals and self._waiting.may_say("records_refused"):
             refused = dict(self._desk.state.refused)
@@ -137,21 +162,22 @@ class Lane:
             self._waiting.succeed()
 
     async def _settle_spent(self) -> None:
-        """Settle blocks that hold no line to send: nothing was left of them, or they cannot be opened."""
+        """Settle ranges that hold nothing to send: nothing was left of them, or they cannot be opened."""
         spent, self._gather.spent = self._gather.spent, []
-        damaged = [(block, reason) for block, reason in spent if reason]
+        damaged = [(one.piece, one.reason, one.line) for one in spent if one.reason]
         dead = [
-            DeadLetter(block.block_id, self._desk.name, block.place, block.end, reason, b"")
-            for block, reason in damaged
+            DeadLetter(piece.block_id, self._desk.name, piece.start, piece.end, reason, line)
+            for piece, reason, line in damaged
         ]
-        settlements = [Settlement(block.block_id, self._debt, block.end, done=True) for block, _ in spent]
+        pieces = tuple(one.piece for one in spent)
+        settlements = settlements_of(Batch(pieces), self._debt, self._gather.is_last_of)
+        settlements = [settlement for settlement in settlements if self._gather.owes(settlement)]
         await self._waiting.write(settlements, dead, {})
-        for block, reason in damaged:
+        for piece, reason, _ in damaged:
             self._desk.state.refused[reason] += 1
             self._desk.state.dead_letters += 1
-            log.error("block_not_opened", sink=self._desk.name, size_bytes=block.end - block.place, reason=reason)
-        for block, _ in spent:
-            self._gather.settled(block.block_id)
+            log.error("block_not_opened", sink=self._desk.name, size_bytes=piece.end - piece.start, reason=reason)
+        self._gather.settled(settlements)
 
     def _let_go(self) -> None:
         self._sender.forget()

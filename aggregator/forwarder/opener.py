@@ -6,9 +6,13 @@ Room: aggregator, forwarder. Never enters: sinks.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 from aggregator.core.decode import SliceCache, open_block
+from aggregator.core.made_cache import MadeCache
+from aggregator.core.multiline import Joined, Joining
+from aggregator.core.plan import Parse
 from aggregator.core.records import OwedBlock, Slice
 
 _WORTH_A_THREAD_BYTES = 256 * 1024  # below, the way to a thread and back costs more than it frees: a few ms of the loop
@@ -21,6 +25,8 @@ class Opener:
 
     def __init__(self, cache_bytes: int) -> None:
         self._cache = SliceCache(cache_bytes)
+        self._made = MadeCache(cache_bytes)
+        self._one_at_a_time = Lock()  # joining and parsing run on the threads
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="codec")
 
     def open(self, block: OwedBlock) -> Slice:
@@ -33,6 +39,25 @@ class Opener:
             piece = open_block(block)
             self._cache.put(piece)
         return piece
+
+    def joined(self, joining: Joining, piece: Slice) -> Joined:
+        """The events of lines that nothing was open before."""
+        return self._made_once(joining.key, piece, lambda: joining.join(None, piece))
+
+    def parsed(self, parse: Parse, piece: Slice, joined_as: str) -> Slice:
+        """What a route's parse finds in all events of a slice. `joined_as`: the key of what joined them."""
+        made = self._made_once(f"{parse.key}|{joined_as}", piece, lambda: Joined([parse.apply(piece)], None))
+        return made.complete[0]
+
+    def _made_once(self, maker: str, piece: Slice, make: Callable[[], Joined]) -> Joined:
+        """From memory, where another sink had it made. Two that ask at the same time both make it."""
+        with self._one_at_a_time:
+            made = self._made.get(maker, piece)
+        if made is None:
+            made = make()
+            with self._one_at_a_time:
+                self._made.put(maker, piece, made)
+        return made
 
     async def compute(self, size_bytes: int, work: Callable[[], T]) -> T:
         """The result of `work`, which reads or makes about `size_bytes`."""

@@ -100,6 +100,7 @@ class PointsLane:
         passed, too_large, route = (0, 0), False, ""
         while (part := work.part) is not None:
             route = part.route
+            await self._desk.departure.begin(self)
             try:
                 refused = await self._sender.send(part)
             except (TooLargeError, RejectedError) as error:
@@ -112,6 +113,9 @@ class PointsLane:
             else:
                 passed = max(passed, (part.points, self._cost_bytes(part))) if too_large else passed
                 self._accept(work, part, refused)
+            finally:
+                if not self._taken_points:  # else it is at work until all of the batch is settled
+                    self._desk.departure.end(self)
         if too_large and passed[0]:
             ceiling = self._state.ceilings.setdefault(route, Ceiling())
             ceiling.learn(*passed, self._desk.timing.clock())
@@ -164,6 +168,7 @@ class PointsLane:
         kill_point("forwarder.before_settle")
         await self._waiting.write(settlements, (), memo)
         self._source.settled(batch)
+        self._desk.departure.end(self)
         self._desk.state.count_points(self._taken_points, self._taken_bytes, self._refused, is_batch=sent)
         if self._refused and self._waiting.may_say("points_refused"):
             log.warning("points_refused", sink=self._desk.name, reasons=dict(self._desk.state.refused))
@@ -171,3 +176,4 @@ class PointsLane:
     def _let_go(self) -> None:
         self._sender.forget()
         self._source.let_go()
+        self._desk.departure.end(self)

@@ -26,9 +26,13 @@ def joined(
 
 
 def settlements_of(batch: Batch, debt: Debt, is_last_of: Callable[[Slice], bool]) -> list[Settlement]:
-    """One settlement per block: its place after the last of its lines in `batch`."""
-    last = {piece.block_id: piece for piece in batch.slices}
-    return [Settlement(block_id, debt, piece.end, is_last_of(piece)) for block_id, piece in last.items()]
+    """One settlement per block: its place after the last of its events in `batch`; blocks in which an event only began are done."""
+    settlements: dict[int, Settlement] = {}
+    for piece in batch.slices:
+        for block_id, end in piece.covers:
+            settlements[block_id] = Settlement(block_id, debt, end, done=True)
+        settlements[piece.block_id] = Settlement(piece.block_id, debt, piece.end, is_last_of(piece))
+    return list(settlements.values())
 
 
 def dead_letters_of(batch: Batch, refusals: Sequence[Refusal], sink: str) -> list[DeadLetter]:

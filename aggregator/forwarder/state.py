@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from aggregator.core.ceiling import Ceiling
+from aggregator.core.events import Count
 from aggregator.core.records import Batch
 from aggregator.journal.words import DeadLetter
 from aggregator.sink import Receipt
@@ -59,10 +60,21 @@ class SinkState:
     truncated_lines: int = 0  # delivered, but cut to what the destination takes
     dead_letters: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by the sink's reason, kept as dead letters or not
+    tally: Counter[Count] = field(default_factory=Counter)  # what routes did to lines: dropped, not parsed, cut
     failures: Counter[str] = field(default_factory=Counter)  # by the error's type
     lanes: dict[str, LaneState] = field(default_factory=dict)
     ready: bool = False  # what the journal remembers was recalled
     said: dict[str, float] = field(default_factory=dict)  # when an event was last logged
+    may_stop_the_start: bool = True  # a ConfigError that the sink itself raises
+
+    def succeed(self, before: "SinkState | None") -> None:
+        """Go on counting for the sink of this name that an earlier configuration had."""
+        self.may_stop_the_start = False
+        if before is None:
+            return
+        for name in ("delivered_lines", "delivered_bytes", "sent_batches", "truncated_lines", "dead_letters"):
+            setattr(self, name, getattr(before, name))
+        self.refused, self.failures, self.tally = before.refused, before.failures, before.tally
 
     def count(self, part: Batch, receipt: Receipt, dead: Sequence[DeadLetter]) -> None:
         """Count what a destination has answered for."""

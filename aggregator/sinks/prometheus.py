@@ -105,26 +105,28 @@ class PrometheusSink:
         for family in sorted(pushed.quarantined):
             _log.warning("family_quarantined", family=family, namespace=opened.pod.namespace, pod=opened.pod.name)
 
-    def page(self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry) -> Page:
-        """The whole page as the scraper asked for it: the aggregator's `own` metrics, then the pods'.
+    def page(self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry, *, pods: bool = True) -> Page:
+        """The whole page as the scraper asked for it: the aggregator's `own` metrics, then the pods', then how many those are.
 
-        The names in `own` must begin with `aggregator_`: these are what no pod may use.
+        The names in `own` must begin with `aggregator_`: these are what no pod may use. Without `pods` the rest is there while the page is withheld, too.
         """
         self._exposition.expire(now)
         self._exposition.show_own(self._counted())
         encoder, content_type = choose_encoder(accept)
         openmetrics = content_type.startswith(_OPENMETRICS)
-        chunks = self._chunks(encoder(own).removesuffix(_END), openmetrics=openmetrics)
+        render = self._exposition.render if pods else self._exposition.about_itself
+        chunks = _chunks(encoder(own).removesuffix(_END), render(openmetrics=openmetrics), openmetrics=openmetrics)
         if gzip_accepted(accept_encoding):
             return Page(content_type, "gzip", _compressed(chunks))
         return Page(content_type, "", chunks)
 
-    def _chunks(self, own: bytes, *, openmetrics: bool) -> Iterator[bytes]:
-        if own:  # an empty chunk would end a chunked HTTP body
-            yield own
-        yield from self._exposition.render(openmetrics=openmetrics)
-        if openmetrics:
-            yield _END
+
+def _chunks(own: bytes, shown: Iterator[bytes], *, openmetrics: bool) -> Iterator[bytes]:
+    if own:  # an empty chunk would end a chunked HTTP body
+        yield own
+    yield from shown
+    if openmetrics:
+        yield _END
 
 
 def _compressed(chunks: Iterable[bytes]) -> Iterator[bytes]:

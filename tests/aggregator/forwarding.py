@@ -5,7 +5,7 @@ import contextlib
 from itertools import count
 
 from aggregator.core.records import Debt
-from aggregator.forwarder import Forwarder, Timing
+from aggregator.forwarder import NO_PLANS, Forwarder, Timing
 from aggregator.journal.words import Submission
 from tests.fakes.memory_journal import MemoryJournal
 from towline.wire.block import Frame
@@ -20,7 +20,13 @@ class Waits:
         self.seconds = []
         self.limit = limit
         self.exhausted = asyncio.Event()
-        self.now = 0.0
+        self.now = 100.0
+
+    @property
+    def clock(self):
+        """A clock that is never the same twice, as real ones are."""
+        self.now += 1e-6
+        return self.now
 
     async def __call__(self, stop, seconds):
         self.seconds.append(seconds)
@@ -32,7 +38,8 @@ class Waits:
 
 
 def timing_of(waits, **changes):
-    return Timing(pause=waits, jitter=lambda: 0.5, clock=lambda: waits.now, now_unix=lambda: 1000.0, **changes)
+    clocks = {"clock": lambda: waits.clock, "now_unix": lambda: 1000.0, "reunion_seconds": 0.0}
+    return Timing(pause=waits, jitter=lambda: 0.5, **(clocks | changes))
 
 
 def pod_of(name="web-1"):
@@ -80,10 +87,10 @@ class Stock:
 
 
 @contextlib.asynccontextmanager
-async def forwarding(stock, waits=None, **timing):
+async def forwarding(stock, waits=None, plans=NO_PLANS, **timing):
     """A forwarder at work; what it still owes when the block is left stays owed."""
     waits = waits or Waits()
-    forwarder = Forwarder(stock.journal, stock.sinks, timing_of(waits, **timing))
+    forwarder = Forwarder(stock.journal, stock.sinks, timing_of(waits, **timing), plans=plans)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(forwarder.run(asyncio.Event()))
         try:
@@ -92,11 +99,11 @@ async def forwarding(stock, waits=None, **timing):
             task.cancel()
 
 
-async def deliver_all(stock, waits=None, **timing):
+async def deliver_all(stock, waits=None, plans=NO_PLANS, **timing):
     """Run a forwarder as in a drain: until nothing is owed. The forwarder, for its states."""
     stop = asyncio.Event()
     stop.set()
-    forwarder = Forwarder(stock.journal, stock.sinks, timing_of(waits or Waits(), **timing))
+    forwarder = Forwarder(stock.journal, stock.sinks, timing_of(waits or Waits(), **timing), plans=plans)
     async with asyncio.timeout(20):
         await forwarder.run(stop)
     return forwarder

@@ -76,6 +76,16 @@ async def test_a_drain_delivers_what_is_stored_and_says_that_it_leaves(tmp_path)
     assert any("service_draining" in line for line in aggregator.log)
 
 
+async def test_a_start_says_what_is_hardly_meant_of_its_configuration(tmp_path):
+    aggregator = Aggregator(
+        tmp_path, {"counts": {"type": "log_metrics", "rules": [{"name": "lines_total", "type": "counter"}]}}
+    )
+    await aggregator.start()
+    assert await aggregator.end() == 0
+    [said] = [json.loads(line)["reason"] for line in aggregator.log if "configuration_doubted" in line]
+    assert said.startswith(f"{tmp_path}/aggregator.yaml: sinks.counts: counts lines, and no sink shows or takes ")
+
+
 async def test_what_a_drain_cannot_deliver_is_delivered_after_the_next_start(tmp_path):
     blocked = tmp_path / "blocked"
     blocked.mkdir()

@@ -16,18 +16,23 @@ class PaperConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     path: str
 
 
+class PageConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    seconds: int = 1
+
+
 REGISTRY = {"paper": Spec(PaperConfig, lambda config, _: config)}
+WITH_PAGE = {**REGISTRY, "page": Spec(PageConfig, lambda config, _: config, takes_lines=False, is_single=True)}
 SMALLEST = "sinks: {out: {type: paper, path: /p}}\n"
 
 
-def loaded(tmp_path, text):
+def loaded(tmp_path, text, registry=REGISTRY):
     (tmp_path / "aggregator.yaml").write_text(text)
-    return load(tmp_path / "aggregator.yaml", REGISTRY, {})
+    return load(tmp_path / "aggregator.yaml", registry, {})
 
 
-def problems(tmp_path, text):
+def problems(tmp_path, text, registry=REGISTRY):
     with pytest.raises(ConfigError) as caught:
-        loaded(tmp_path, text)
+        loaded(tmp_path, text, registry)
     return [line.removeprefix(f"{tmp_path}/aggregator.yaml: ") for line in str(caught.value).splitlines()]
 
 
@@ -71,7 +76,7 @@ def test_a_sinks_options_are_split_into_every_sinks_and_its_own(tmp_path):
     [
         (
             "http: {}",
-            "sinks: is missing. Add it. Options of the file: http, journal, auth, sinks, routes, marks, drain, log_level",
+            "sinks: is missing. Add it. Options of the file: http, journal, auth, sinks, parsers, multiline, routing, routes, tests, marks, drain, log_level",
         ),
         ("sinks: {}", "sinks: names no destination. Add one, such as out: {type: file, path: /data/{pod}.jsonl}"),
         ("sinks: {out: {type: papr}}", "sinks.out: unknown type 'papr'. Did you mean paper? Use one of: paper"),
@@ -131,6 +136,32 @@ def test_what_cannot_work_is_refused(tmp_path, text, problem):
     assert problems(tmp_path, text) == [problem]
 
 
+def test_a_second_sink_of_a_type_that_can_be_there_once_is_refused(tmp_path):
+    text = "sinks: {a: {type: page}, out: {type: paper, path: /p}, more: {type: paper, path: /p}, b: {type: page}}"
+    assert problems(tmp_path, text, WITH_PAGE) == [
+        "sinks.b: is the second of type page, and there is room for one: it would do nothing. Remove it, or a"
+    ]
+
+
+def test_a_route_that_leads_to_nobody_who_takes_lines_is_refused(tmp_path):
+    text = "sinks: {a: {type: page}, out: {type: paper, path: /p}}\nroutes: [{to: [out, a]}, {to: [a]}]"
+    [said] = problems(tmp_path, text, WITH_PAGE)
+    assert said.startswith(
+        "routes[1].to: leads to nobody who takes lines: a (type page). Such sinks get the metrics of "
+    )
+
+
+def test_of_the_real_sinks_the_page_is_there_once_and_remote_write_takes_no_lines(tmp_path):
+    from aggregator.registry import SINKS
+
+    sinks = "{a: {type: prometheus}, b: {type: prometheus}, rw: {type: remote_write}}"
+    said = problems(tmp_path, f"sinks: {sinks}\nroutes: [{{to: [a, rw]}}]", SINKS)
+    assert [line.split(",")[0] for line in said] == [
+        "routes[0].to: leads to nobody who takes lines: a (type prometheus)",
+        "sinks.b: is the second of type prometheus",
+    ]
+
+
 def test_every_problem_of_every_sink_is_told_beside_those_of_the_rest(tmp_path):
     text = "http: {listen: x}\nsinks: {a: {type: x}, b: {type: paper, path: 5, shar: 1}, c: {type: paper, path: /p, share: 9}}"
     assert [line.split(": ")[0] for line in problems(tmp_path, text)] == [
@@ -156,6 +187,10 @@ def whole_base(tmp_path):
     return whole
 
 
+def default_of(field):
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def test_the_base_configuration_names_every_option_with_its_default(tmp_path):
     whole = whole_base(tmp_path)
     config = load_config(whole, AggregatorConfig, {})
@@ -166,8 +201,8 @@ def test_the_base_configuration_names_every_option_with_its_default(tmp_path):
     for values, struct in pairs:
         assert set(values) == set(struct.__struct_fields__)
         for field in msgspec.structs.fields(struct):
-            is_example = field.name in {*sections, "sinks", "routes", "to"}
-            assert is_example or getattr(struct, field.name) == field.default, field.name
+            is_example = field.name in {*sections, "sinks", "routes", "to", "match"}
+            assert is_example or getattr(struct, field.name) == default_of(field), field.name
 
 
 def test_the_base_configuration_names_every_option_of_every_sink_with_its_default(tmp_path):

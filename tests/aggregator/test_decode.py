@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.core.decode import SliceCache, open_block, split, split_to_fit
+from aggregator.core.events import Count, Details
 from aggregator.core.records import OwedBlock
 from towline.wire.codec import BodyError, compress
 from towline.wire.identity import Origin, Pod
@@ -137,3 +138,14 @@ def test_the_cache_never_keeps_what_is_larger_than_itself():
     cache, block = SliceCache(10), owed(b"x" * 80)
     cache.put(open_block(block))
     assert cache.get(block) is None
+
+
+def test_what_is_known_of_events_is_split_with_them():
+    whole = open_block(owed(b"a\nbb\nccc\n", start=10))
+    details = Details(
+        fields=[{"n": 1}, None, {"n": 3}], times_unix_ns=[1, 2, 3], levels=["", "info", ""], notes=[None] * 3
+    )
+    tally = {Count("unparsed", "json"): 1}
+    first, rest = split(replace(whole, details=details, tally=tally), whole.lines.first(2, 100))
+    assert (first.details, first.end, first.tally) == (details.cut(0, 2), 15, {})
+    assert (rest.details, rest.start, rest.tally) == (details.cut(2, 3), 15, tally)

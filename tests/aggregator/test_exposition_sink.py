@@ -89,6 +89,17 @@ def test_a_page_without_any_pod_is_still_a_page(own):
     assert "aggregator_exposition_pods 0" in text
 
 
+@pytest.mark.parametrize("accept", ["", PROMETHEUS_2])
+def test_without_pods_the_page_says_the_same_of_itself_and_nothing_of_them(sink, own, accept):
+    sink.take(SHIP, snapshot(orders("gauge")), now=0)
+    whole_page, alone = whole(sink.page(accept, "", 0, own)), whole(sink.page(accept, "", 0, own, pods=False))
+    assert [line for line in whole_page.splitlines() if "aggregator_" in line or "EOF" in line] == alone.splitlines()
+    assert {
+        "aggregator_exposition_pods 2",
+        'aggregator_exposition_refused_series_total{reason="type_differs"} 1',
+    } <= set(alone.splitlines())
+
+
 def test_a_silent_pod_is_gone_at_the_next_scrape(sink, own):
     assert "orders_total" in whole(sink.page("", "", 59, own))
     assert "orders_total" not in whole(sink.page("", "", 60, own))

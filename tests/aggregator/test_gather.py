@@ -1,8 +1,10 @@
 import asyncio
 
-from aggregator.forwarder.gather import Gatherer
+from aggregator.core.records import Debt
+from aggregator.forwarder.gather import Gatherer, Shared
 from aggregator.forwarder.opener import Opener
 from aggregator.forwarder.room import Room
+from aggregator.forwarder.settling import settlements_of
 from aggregator.sink import Limits
 from tests.aggregator.forwarding import Stock
 from tests.fakes.memory_sink import MemorySink
@@ -10,7 +12,8 @@ from tests.fakes.memory_sink import MemorySink
 
 def gatherer(stock, room, lane="all"):
     sink = stock.sinks["out"]
-    return Gatherer(stock.journal, sink, ("out", lane), (Opener(0), room))
+    shared = Shared(opener=Opener(0), room=room, clock=lambda: 0.0, plan_of=lambda pod, origin: None, count=print)
+    return Gatherer(stock.journal, sink, ("out", lane), shared)
 
 
 def lines_of(batch):
@@ -18,9 +21,7 @@ def lines_of(batch):
 
 
 def settle(gather, batch):
-    for piece in batch.slices:
-        if gather.is_last_of(piece):
-            gather.settled(piece.block_id)
+    gather.settled(settlements_of(batch, Debt("out", "all"), gather.is_last_of))
 
 
 async def test_what_was_handed_out_is_not_handed_out_again():
@@ -109,7 +110,7 @@ async def test_a_block_whose_lines_are_all_settled_is_spent():
     stored.owed = dict.fromkeys(stored.owed, stored.block.end)
     gather = gatherer(stock, Room(1000))
     assert await gather.batch() is None
-    assert [(block.block_id, reason) for block, reason in gather.spent] == [(stored.block.block_id, "")]
+    assert [(spent.piece.block_id, spent.reason) for spent in gather.spent] == [(stored.block.block_id, "")]
 
 
 async def test_a_block_of_another_key_is_not_opened_before_its_turn():

@@ -56,7 +56,7 @@ async def test_a_start_is_told_of_every_part_that_cannot_be_made(loaded):
 
 
 def test_only_what_is_no_secret_is_wrong_wherever_it_runs(loaded):
-    faults = faults_of(*loaded(EVERYTHING))
+    faults, _ = faults_of(*loaded(EVERYTHING))
     assert [str(fault).split(": ")[1] for fault in faults if not isinstance(fault, SecretAbsentError)] == [
         "sinks.cw.region"
     ]
@@ -66,7 +66,7 @@ def test_only_what_is_no_secret_is_wrong_wherever_it_runs(loaded):
 def test_a_secret_that_is_here_and_cannot_be_one_is_wrong_wherever_it_runs(loaded, tmp_path, content):
     config, file = loaded("sinks: {dd: {type: datadog, api_key_file: KEY}}")
     (tmp_path / "key").write_bytes(content)
-    [fault] = faults_of(config, file)
+    [fault], _ = faults_of(config, file)
     assert type(fault) is ConfigError
     assert str(fault).startswith(f"{file}: sinks.dd.api_key_file: {tmp_path}/key ")
 
@@ -74,5 +74,24 @@ def test_a_secret_that_is_here_and_cannot_be_one_is_wrong_wherever_it_runs(loade
 def test_a_good_configuration_has_no_faults_and_leaves_nothing_behind(loaded, tmp_path):
     config, file = loaded("journal: {path: j/journal.db}\nsinks: {out: {type: file, path: 'out/{pod}'}}")
     before = set(tmp_path.iterdir())
-    assert faults_of(config, file) == []
+    assert faults_of(config, file) == ([], [])
     assert set(tmp_path.iterdir()) == before
+
+
+COUNTING = "{type: log_metrics, rules: [{name: lines_total, type: counter}]}"
+
+
+@pytest.mark.parametrize("metrics", ["{send: none}", "{sources: [pod]}"])
+def test_totals_that_no_sink_shows_or_takes_are_doubted(loaded, metrics):
+    config, file = loaded(
+        f"sinks: {{counts: {COUNTING}, out: {{type: file}}, dd: {{type: datadog, api_key_file: KEY, metrics: {metrics}}}}}"
+    )
+    faults, [doubt] = faults_of(config, file)
+    assert (faults, doubt.split(", and ")[0]) == ([], f"{file}: sinks.counts: counts lines")
+
+
+@pytest.mark.parametrize(
+    "sink", ["{type: prometheus}", "{type: datadog, api_key_file: KEY}", "{type: remote_write, url: 'http://a:1/w'}"]
+)
+def test_totals_that_a_sink_shows_or_takes_are_not_doubted(loaded, sink):
+    assert faults_of(*loaded(f"sinks: {{counts: {COUNTING}, it: {sink}}}")) == ([], [])

@@ -71,5 +71,5 @@ async def test_a_scraper_is_told_when_to_come_back_and_our_own_metrics_are_there
     assert (answer.status, 0 < int(answer.headers["Retry-After"]) <= 60) == (503, True)
     assert own.status == 200
     assert b"aggregator_journal_used_bytes" in own.body
-    assert b"aggregator_exposition" not in own.body
+    assert b"aggregator_exposition_pods 0\n" in own.body
     assert (after.status, b'a{namespace="shop",pod="cart"} 1' in after.body) == (200, True)

@@ -224,6 +224,9 @@ def _fix_for(kind: Any) -> str:
             else "Write seconds, or a duration such as 5m"
         )
     origin = typing.get_origin(bare)
+    if origin in {Union, types.UnionType}:
+        fixes = [_fix_for(one).removeprefix("Write ") for one in typing.get_args(bare) if one is not type(None)]
+        return f"Write {', or '.join(fixes)}"
     if origin in {tuple, list, dict, Mapping}:
         return "Write a list: [..., ...]" if origin in {tuple, list} else "Write keys and values: {name: ...}"
     word = _WORDS.get(getattr(bare, "__name__", ""))

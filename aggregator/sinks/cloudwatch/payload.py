@@ -13,6 +13,7 @@ import orjson
 from aggregator.core.records import Batch, Slice
 from aggregator.core.text import Frame, decode_each, escape, join_lines, parts_of, splice, utf8_bytes
 from aggregator.sink import Refusal
+from aggregator.sinks.cloudwatch.events import messages_of
 
 MAX_BATCH_BYTES = 1_048_576  # sum over events of its UTF-8 bytes and EVENT_OVERHEAD_BYTES
 EVENT_OVERHEAD_BYTES = 26
@@ -77,6 +78,8 @@ class CloudWatchPayload:
 def make_payload(batch: Batch, group: str, stream: str, *, event_ids: bool) -> CloudWatchPayload:
     """The same batch gives the same bodies. Slices are put in the order of their times; lines of one time keep theirs."""
     chunks = [chunk for piece, first in _in_order(batch) for chunk in _chunks(piece, first, event_ids=event_ids)]
+    if any(piece.details is not None for piece in batch.slices):  # each event has a time of its own
+        chunks.sort(key=lambda chunk: chunk.time_ms)
     return _payload(group, stream, chunks)
 
 
@@ -110,6 +113,9 @@ def _in_order(batch: Batch) -> list[tuple[Slice, int]]:
 
 def _chunks(piece: Slice, first: int, *, event_ids: bool) -> Iterator[Chunk]:
     """The slice as few chunks, none above what one call may hold."""
+    if piece.details is not None:
+        yield from _chunks_of_events(piece, first, event_ids=event_ids)
+        return
     time_ms = max(piece.read_unix_ns // 1_000_000, 0)
     if not event_ids and len(piece) <= MAX_EVENTS:
         joined = join_lines(piece.lines, _BLANK.encode())
@@ -120,6 +126,12 @@ def _chunks(piece: Slice, first: int, *, event_ids: bool) -> Iterator[Chunk]:
             return
     texts = _texts_with_ids(piece) if event_ids else decode_each(piece.lines, _BLANK)
     yield from _exact_chunks(texts, first, time_ms)
+
+
+def _chunks_of_events(piece: Slice, first: int, *, event_ids: bool) -> Iterator[Chunk]:
+    """One chunk per event, with the event's own time."""
+    for index, (time_unix_ns, text) in enumerate(messages_of(piece, event_ids=event_ids), first):
+        yield from _exact_chunks([text or _BLANK], index, max(time_unix_ns // 1_000_000, 0))
 
 
 def _exact_chunks(texts: Sequence[str], first: int, time_ms: int) -> Iterator[Chunk]:

@@ -13,11 +13,11 @@ from aggregator.core.records import Batch, Slice
 from aggregator.core.remember import Remembered
 from aggregator.core.text import Frame, decode_each, escape, escape_each, join_lines, splice, truncate
 from aggregator.sinks.datadog.encodings import Encoding, Packer, unpack
+from aggregator.sinks.datadog.events import MAX_ENTRY_BYTES, entries_of, timely
 from aggregator.sinks.datadog.tags import constants_of
 
 MAX_BODY_BYTES = 5_000_000  # uncompressed
 MAX_ENTRIES = 1000
-MAX_ENTRY_BYTES = 1_000_000  # Datadog takes longer ones with a 2xx and cuts them without a word
 _BEFORE = b'{"message":'
 _WORST_GROWTH = 6  # a control character becomes \u00XX
 
@@ -51,9 +51,8 @@ class PayloadMaker:
     def make(self, batch: Batch, encoding: Encoding) -> DatadogPayload:
         """The body of one request, compressed unless it is too large to be sent anyway."""
         parts, truncated, lines = [b"["], 0, 0
-        for piece in batch.slices:
-            if not piece.lines:
-                continue
+        slices = [timely(piece) for piece in batch.slices if piece.lines]
+        for piece in slices:
             entries, cut = self._entries(piece)
             parts += entries
             parts.append(b",")
@@ -63,7 +62,7 @@ class PayloadMaker:
             return DatadogPayload(b"", "identity", 0, 0, 0, 0, 0)
         parts[-1] = b"]"
         raw = b"".join(parts)
-        times = [piece.read_unix_ns for piece in batch.slices]
+        times = [time for piece in slices for time in _ends_of_times(piece)]
         body = b"" if len(raw) > MAX_BODY_BYTES else self._packer.pack(raw, encoding)
         return DatadogPayload(body, encoding, len(raw), lines, truncated, min(times), max(times))
 
@@ -74,6 +73,9 @@ class PayloadMaker:
 
     def _entries(self, piece: Slice) -> tuple[Sequence[bytes], int]:
         """The objects of one slice with commas between them, in parts, and how many lines were truncated."""
+        if piece.details is not None:
+            constants = self._constants(piece.pod, piece.origin)
+            return entries_of(piece, piece.details, constants, event_ids=self._event_ids)
         after = b'%b,"timestamp":%d' % (self._constants(piece.pod, piece.origin), piece.read_unix_ns // 1_000_000)
         if not has_own_members(piece, event_ids=self._event_ids):
             escaped = escape(join_lines(piece.lines))
@@ -98,6 +100,18 @@ class PayloadMaker:
                 cut += 1
             entries.append(entry)
         return [b",".join(entries)], cut
+
+
+def times_of(piece: Slice) -> Sequence[int]:
+    """The time that each line is sent with, in Unix nanoseconds."""
+    details = timely(piece).details
+    return [piece.read_unix_ns] * len(piece) if details is None else details.times_unix_ns
+
+
+def _ends_of_times(piece: Slice) -> tuple[int, int]:
+    """The oldest and the newest time in a slice."""
+    times = piece.details.times_unix_ns if piece.details is not None else (piece.read_unix_ns,)
+    return min(times), max(times)
 
 
 def _none_over_long(escaped: bytes, piece: Slice, room_bytes: int) -> bool:

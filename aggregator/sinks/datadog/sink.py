@@ -16,7 +16,7 @@ from aggregator.sinks.datadog.config import DatadogConfig
 from aggregator.sinks.datadog.door import Door, Post, is_success
 from aggregator.sinks.datadog.lanes import lane_of
 from aggregator.sinks.datadog.metrics import DatadogMetrics
-from aggregator.sinks.datadog.payload import MAX_ENTRIES, DatadogPayload, PayloadMaker
+from aggregator.sinks.datadog.payload import MAX_ENTRIES, DatadogPayload, PayloadMaker, times_of
 from aggregator.sinks.posting import Answer
 from towline.plumbing.errors import SecretAbsentError, TooLargeError
 from towline.plumbing.place import Place
@@ -135,14 +135,16 @@ class DatadogSink:
         refusals: list[Refusal] = []
         first = 0
         for piece in batch.slices:
-            indexes = range(first, first + len(piece))
+            wanted = []
+            for index, time_unix_ns in enumerate(times_of(piece), first):
+                wanted.append(oldest <= time_unix_ns <= newest)
+                if wanted[-1]:
+                    places.append(index)
+                else:
+                    refusals.append(Refusal(index, "too_old" if time_unix_ns < oldest else "too_new"))
             first += len(piece)
-            if oldest <= piece.read_unix_ns <= newest:
-                kept.append(piece)
-                places += indexes
-            else:
-                reason = "too_old" if piece.read_unix_ns < oldest else "too_new"
-                refusals += [Refusal(index, reason) for index in indexes]
+            if any(wanted):
+                kept.append(piece.kept(wanted))
         if not kept:
             return Receipt(refusals)
         rest = Batch(tuple(kept), batch.key)

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 
 import orjson
 
+from aggregator.core.columns import MESSAGE
+from aggregator.core.events import Details, Fields
+from aggregator.core.json_of import json_of
 from aggregator.core.members import has_own_members, own_members
 from aggregator.core.records import Batch, Slice
 from aggregator.core.remember import Remembered
-from aggregator.core.text import Frame, escape, escape_each, join_lines, splice
+from aggregator.core.text import Frame, decode_each, escape, escape_each, join_lines, splice
 from towline.wire.identity import Origin, Pod
 
 
@@ -29,14 +32,39 @@ class LineMaker:
         return b"".join(parts)
 
     def _lines(self, piece: Slice) -> Sequence[bytes]:
-        before = b'{"timestamp":"%b","message":' % rfc3339(piece.read_unix_ns).encode()
         after = self._constants(piece.pod, piece.origin)
+        if piece.details is not None:
+            return self._events(piece, piece.details, after)
+        before = b'{"timestamp":"%b","message":' % rfc3339(piece.read_unix_ns).encode()
         if not has_own_members(piece, event_ids=self._event_ids):
             spliced = splice(escape(join_lines(piece.lines)), len(piece), Frame(before, after + b"}\n", b""))
             if spliced is not None:
                 return spliced
         texts = zip(escape_each(piece.lines), own_members(piece, event_ids=self._event_ids), strict=True)
         return [b'%b"%b"%b%b}\n' % (before, text, after, own) for text, own in texts]
+
+    def _events(self, piece: Slice, details: Details, constants: bytes) -> list[bytes]:
+        """Events that a route has looked into: with their own time and level, and their fields as one member."""
+        texts = decode_each(piece.lines)
+        own = own_members(piece, event_ids=self._event_ids)
+        columns = zip(texts, details.fields, details.times_unix_ns, details.levels, own, strict=True)
+        return [
+            b"%b%b%b}\n" % (json_of(_members(text, fields, time, level))[:-1], constants, mine)
+            for text, fields, time, level, mine in columns
+        ]
+
+
+def _members(text: str, fields: Fields | None, time_unix_ns: int, level: str) -> dict[str, object]:
+    """What is an event's own. `message` is a text, and not among the fields as well; an object that says none has none."""
+    message = text if fields is None else fields.get(MESSAGE)
+    members: dict[str, object] = {"timestamp": rfc3339(time_unix_ns)}
+    if level:
+        members["level"] = level
+    if isinstance(message, str):
+        members[MESSAGE] = message
+    if fields is not None:
+        members["fields"] = {key: value for key, value in fields.items() if not (key == MESSAGE and MESSAGE in members)}
+    return members
 
 
 def constants_of(pod: Pod, origin: Origin) -> bytes:

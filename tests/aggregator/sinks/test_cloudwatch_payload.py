@@ -1,4 +1,5 @@
 import hashlib
+import re
 
 import orjson
 import pytest
@@ -33,6 +34,13 @@ def test_a_batch_is_one_call_in_the_order_of_time():
     assert [one["message"] for one in events] == ["early", "late 1", "late 2"]
     assert payload.requests[0].lines(0, 3) == [2, 0, 1]
     assert (payload.group, payload.stream) == ("/eks/shop/web", "web/agg-0")
+
+
+@given(st.text(max_size=600))
+def test_names_made_of_a_path_are_ones_that_cloudwatch_takes(path):
+    names, origin = Names("/logs/{path}", "{ip}{path}", "agg-0"), Origin(path=path)
+    assert re.fullmatch(r"/logs/[A-Za-z0-9._#-]{1,506}", names.group(POD, origin))
+    assert re.fullmatch(r"[A-Za-z0-9._#-]{1,512}", names.stream(POD, origin))
 
 
 def test_an_empty_line_is_one_blank():

@@ -10,6 +10,7 @@ import pytest
 from aggregator.sink import Receipt
 from aggregator.sinks.posting import MAX_ANSWER_BYTES, retry_after_seconds
 from tests.aggregator.sinks.batches import batch_of, fresh
+from tests.aggregator.sinks.looked_into import events
 from tests.aggregator.sinks.to_datadog import send, sink_to
 from tests.fakes.datadog_intake import DatadogIntake, IntakeOptions
 from tests.fakes.script import Answer, Endless, HalfRead, Hang, MaxBytes, Redirect, Reset, Rubbish, Script
@@ -197,3 +198,15 @@ async def test_an_endless_answer_is_read_no_further_than_the_cap(intake, session
 async def test_a_line_that_is_cut_to_fit_is_delivered_and_counted_apart(intake, session, key_file):
     receipt = await send(sink_to(intake, session, key_file), batch_of(fresh([b"short", b"x" * 1_100_000])))
     assert (len(intake.messages), receipt.truncated, receipt.refusals) == (2, 1, ())
+
+
+async def test_events_are_too_old_by_the_time_that_they_are_sent_with(intake, session, key_file):
+    read = time.time_ns() - 10 * HOUR_NS
+    said = [{"message": "10 h"}, {"message": "22 h"}, {"message": "50 h, so the time of reading"}]
+    times = [read, read - 12 * HOUR_NS, read - 40 * HOUR_NS]
+    receipt = await send(
+        sink_to(intake, session, key_file), batch_of(events(*said, times=times, read_unix_ns=read, is_source=True))
+    )
+    assert [(one.index, one.reason) for one in receipt.refusals] == [(1, "too_old")]
+    assert intake.messages == ["10 h", "50 h, so the time of reading"]
+    assert intake.flagged("too_old") == []

@@ -28,6 +28,16 @@ def test_no_value_can_leave_its_place_in_the_path(namespace, name, label):
     )
 
 
+@given(NASTY_NAME, NASTY_NAME)
+def test_the_path_of_a_log_is_one_name_in_the_path(path, ip):
+    pod = Pod(namespace="shop", name="web", uid="u", ip=ip)
+    made = PathMaker("/data/{ip}/{path}", surroundings().folder, "r")(pod, Origin(path=path))
+    names = made.split("/")
+    assert names[:2] == ["", "data"]
+    assert len(names) == 4
+    assert all(one not in {"", ".", ".."} and len(one.encode()) <= 255 and "\0" not in one for one in names[1:])
+
+
 def test_relative_paths_stand_beside_the_configuration_and_braces_in_its_folder_are_text(tmp_path):
     maker = PathMaker("{pod}.jsonl", tmp_path / "{x}", "r")
     assert maker(POD, Origin(path="/x")) == str(tmp_path / "{x}" / "web-7d9f8c6b5-x2x4z.jsonl")

@@ -27,6 +27,11 @@ def test_fields_take_the_pods_values(text, name):
     assert rendered(text) == name
 
 
+def test_the_pods_address_and_the_logs_path_are_fields():
+    pod = Pod(namespace="n", name="web", uid="u", ip="10.0.0.7")
+    assert rendered("{ip} {path}", pod, Origin(path="/var/log/a.log")) == "10.0.0.7 /var/log/a.log"
+
+
 def test_a_pod_without_a_workload_is_its_own():
     assert rendered("{workload}", Pod(namespace="n", name="bare", uid="u")) == "bare"
 

@@ -1,0 +1,1 @@
+"""What a route does to events: one family of rules a file."""
