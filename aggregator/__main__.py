@@ -5,33 +5,73 @@ Room: aggregator, the door. Never enters: what the aggregator does (app.py wires
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.config import load
+from aggregator.config import AggregatorConfig, load
 from towline.plumbing.errors import ConfigError
 from towline.plumbing.lifecycle import ExitCode
 from towline.plumbing.logs import configure_logs
+from towline.plumbing.recognise import is_fluent_bit
 
 
 def start(config_file: Path) -> int:
     """Check the configuration, then run until told to stop. Returns the exit code."""
     try:
-        from aggregator.registry import SINKS  # noqa: PLC0415 - `--help` needs no vendor's library
-
-        config = load(config_file, SINKS)
+        files: list[Path] = []
+        config, notices = read_config(config_file, files)
         configure_logs(config.log_level)
+        _say(notices)
         from aggregator.app import run  # noqa: PLC0415 - a wrong configuration is answered before anything else is loaded
+        from aggregator.memory import collect_less_often  # noqa: PLC0415 - as above
 
-        return run(config, config_file)
+        collect_less_often()
+        return run(config, config_file, lambda: read_config(config_file, files)[0], lambda: files)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.CONFIG_ERROR
 
 
+def read_config(file: Path, files: list[Path] | None = None) -> tuple[AggregatorConfig, list[str]]:
+    """aggregator.yaml, or a Fluent Bit configuration in its place; and what whoever runs it should know.
+
+    `files` is filled with what it is made of, also where it is wrong: watched, they tell when to read it again. Raises ConfigError.
+    """
+    from aggregator.registry import SINKS  # noqa: PLC0415 - `--help` needs no vendor's library
+
+    if not is_fluent_bit(file):
+        _fill(files, [file])
+        return load(file, SINKS), []
+    from aggregator.core.regexes import compile_regex  # noqa: PLC0415 - loaded only where there is such a file
+    from towline.fluent_bit.means import Means  # noqa: PLC0415 - as above
+    from towline.fluent_bit.reading import read_converted  # noqa: PLC0415 - as above
+
+    means = Means(check=compile_regex)
+    try:
+        return read_converted(file, "aggregator", lambda path: load(path, SINKS), means=means)
+    finally:
+        _fill(files, means.files)
+
+
+def _fill(files: list[Path] | None, found: Sequence[Path]) -> None:
+    """At once: another thread may be looking."""
+    if files is not None:
+        files[:] = dict.fromkeys(found)
+
+
+def _say(notices: Sequence[str]) -> None:
+    import structlog  # noqa: PLC0415 - logs.py decides what of it is loaded, so not before that
+
+    for notice in notices:
+        structlog.get_logger().warning("configuration_adapted", reason=notice)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line, then start."""
     parser = argparse.ArgumentParser(prog="aggregator", description="Store what collectors ship, and deliver it.")
-    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="aggregator.yaml")
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="aggregator.yaml, or a Fluent Bit configuration"
+    )
     return start(parser.parse_args(argv).config)
 
 

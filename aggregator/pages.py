@@ -7,7 +7,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import orjson
@@ -18,6 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from aggregator.forwarder.state import SinkState
 from aggregator.journal import Journal
 from aggregator.status import status_page
+from towline.plumbing.reloading import Reloading
 
 _STALLED_SECONDS = 30.0
 _SCRAPE_SECONDS = 60.0  # a scraper that reads more slowly than this has gone on to its next scrape
@@ -37,10 +38,12 @@ class Page(Protocol):
 
 
 class MetricsPage(Protocol):
-    """Where the pods' metrics are shown, after our `own`. There is no page for the next `wait_seconds`, if they are above 0."""
+    """Where the pods' metrics are shown, after our `own`. There is no page for the next `wait_seconds`, if they are above 0, but that without `pods`."""
 
     def wait_seconds(self, now: float) -> float: ...
-    def page(self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry) -> Page: ...
+    def page(
+        self, accept: str, accept_encoding: str, now: float, own: CollectorRegistry, *, pods: bool = True
+    ) -> Page: ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class Pages:
     about: Mapping[str, Any]
     is_ready: Callable[[], bool]
     metrics_page: MetricsPage | None = None
+    reloading: Reloading[Any] | None = None
     clock: Callable[[], float] = time.monotonic
     now_unix: Callable[[], float] = time.time
     _beat_at: float = field(default=0.0, init=False)
@@ -67,6 +71,7 @@ class Pages:
             web.get("/status", self._status),
             web.get("/healthz", self._healthz),
             web.get("/readyz", self._readyz),
+            web.post("/-/reload", self._reload),
         ]
 
     def beat(self) -> None:
@@ -75,28 +80,22 @@ class Pages:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         """Our own metrics and the pods', or with `?pods=0` our own alone: these are there while the pods' are not."""
-        accept, now = request.headers.get("Accept", ""), self.clock()
-        if self.metrics_page is None or request.query.get("pods") == "0":
+        accept, accept_encoding = request.headers.get("Accept", ""), request.headers.get("Accept-Encoding", "")
+        shown, now, pods = self.metrics_page, self.clock(), request.query.get("pods") != "0"
+        if shown is None:
             encode, content_type = choose_encoder(accept)
             return web.Response(body=encode(self.registry), headers={**_HEADERS, "Content-Type": content_type})
-        if (wait_seconds := self.metrics_page.wait_seconds(now)) > 0:
+        if pods and (wait_seconds := shown.wait_seconds(now)) > 0:
             headers = {**_HEADERS, "Retry-After": str(math.ceil(wait_seconds))}
             return web.Response(text=_NOT_YET, status=503, headers=headers)
-        accept_encoding = request.headers.get("Accept-Encoding", "")
-        page = self.metrics_page.page(accept, accept_encoding, now, self.registry)
-        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": page.content_type})
-        if page.encoding:
-            response.headers["Content-Encoding"] = page.encoding
-        await response.prepare(request)
-        async with asyncio.timeout(_SCRAPE_SECONDS):
-            for chunk in page.chunks:
-                await response.write(chunk)
-            await response.write_eof()
-        return response
+        return await _sent(request, shown.page(accept, accept_encoding, now, self.registry, pods=pods))
 
     async def _status(self, request: web.Request) -> web.Response:
         streams = await self.journal.streams(request.query.get("pod"))
-        page = status_page(self.about, self.journal.status(), self.sinks(), streams, self.now_unix())
+        about = dict(self.about)
+        if self.reloading is not None:
+            about["configuration"] = asdict(self.reloading.state)
+        page = status_page(about, self.journal.status(), self.sinks(), streams, self.now_unix())
         body = orjson.dumps(page, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2)
         return web.Response(body=body, headers={**_HEADERS, "Content-Type": "application/json"})
 
@@ -105,6 +104,27 @@ class Pages:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _word(is_well=self.is_ready(), otherwise="leaving")
+
+    async def _reload(self, _: web.Request) -> web.Response:
+        """Read the configuration again, and say what came of it."""
+        if self.reloading is None:
+            raise web.HTTPNotFound
+        outcome = await self.reloading.ask()
+        if outcome == "refused":
+            return web.Response(text=f"{self.reloading.state.error}\n", status=400, headers=_HEADERS)
+        return web.Response(text=f"{outcome}\n", headers=_HEADERS)
+
+
+async def _sent(request: web.Request, page: Page) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**_HEADERS, "Content-Type": page.content_type})
+    if page.encoding:
+        response.headers["Content-Encoding"] = page.encoding
+    await response.prepare(request)
+    async with asyncio.timeout(_SCRAPE_SECONDS):
+        for chunk in page.chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    return response
 
 
 def _word(*, is_well: bool, otherwise: str) -> web.Response:

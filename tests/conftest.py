@@ -1,11 +1,13 @@
 """What every test lives under: real parts are there or skipped aloud, and nobody speaks to a metadata endpoint."""
 
+import logging
 import os
 import shutil
 import sys
 import time
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 REQUIRED = os.environ.get("TOWLINE_REQUIRE_REAL_PARTS") == "1"
@@ -27,6 +29,17 @@ def nobody_contacts_a_metadata_endpoint(request):
     yield
     if _hits and "contacts_link_local" not in request.keywords:
         pytest.fail(f"connected to {_hits}: no code path ever contacts a link-local address")
+
+
+@pytest.fixture(autouse=True)
+def logs_are_configured_by_nobody():
+    """Commands configure logs for their process, which here is that of the tests that come after."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -131,6 +131,10 @@ class Journal:
             if step < RELEASE_BLOCKS:
                 return released
 
+    def change_shares(self, shares: Mapping[str, Share]) -> None:
+        """From here on these sinks are known, with these shares. What others are owed stays until it is released."""
+        self._store.shares = shares
+
     def strangers(self) -> list[str]:
         """Sinks that are owed something and have no share: removed from the configuration."""
         return [sink for sink in self._board.sinks() if sink not in self._store.shares]

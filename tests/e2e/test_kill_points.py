@@ -37,7 +37,7 @@ def die_and_start_again(victim, writer):
     assert writer.wait(30) == 0
 
 
-@pytest.mark.parametrize("passes", [1, 3])
+@pytest.mark.parametrize("passes", [pytest.param(1, marks=pytest.mark.long), 3])
 @pytest.mark.parametrize("point", AGGREGATOR_POINTS)
 def test_an_aggregator_that_dies_there_loses_and_doubles_nothing(stage, point, passes):
     collector, aggregator = stage.collector(), stage.aggregator()

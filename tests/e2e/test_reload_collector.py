@@ -3,28 +3,16 @@
 import os
 import signal
 import socket
-import urllib.error
-import urllib.request
 
 import pytest
 
 from tests.e2e.procs import fetch, free_port, wait_until
+from tests.e2e.reloads import post
 from tests.e2e.scratch import assert_exact
 
 pytestmark = pytest.mark.e2e
 
 RELOADS = 12
-
-
-def post(url):
-    """Status and body of a POST to /-/reload."""
-    request = urllib.request.Request(f"{url}/-/reload", method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read().decode().strip()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode().strip()
 
 
 def paths(stage, *names):
@@ -73,6 +61,23 @@ def test_paths_that_are_added_are_read_and_those_that_were_there_are_not_read_ag
         file.write("and one more\n")
     stage.wait_for_lines(3)
     assert sorted(stage.messages()) == ["a line of another folder", "a line that was there", "and one more"]
+
+
+def test_what_is_excluded_from_now_on_is_read_no_further_and_goes_on_where_it_was_left(stage):
+    collector, _ = stage.start(collector={"logs": paths(stage, "*.log")})
+    stage.append("x.log", b"x one\n")
+    stage.append("debug.log", b"debug one\n")
+    stage.wait_for_lines(2)
+    stage.collector_config(logs=[{**paths(stage, "*.log")[0], "exclude": ["debug.log"]}])
+    assert post(collector.url) == (200, "applied")
+    stage.append("debug.log", b"debug two\n")
+    stage.append("x.log", b"x two\n")
+    stage.wait_for_lines(3)
+    assert sorted(stage.messages()) == ["debug one", "x one", "x two"]
+    stage.collector_config(logs=paths(stage, "*.log"))
+    assert post(collector.url) == (200, "applied")
+    stage.wait_for_lines(4)
+    assert sorted(stage.messages()) == ["debug one", "debug two", "x one", "x two"]
 
 
 def test_a_configuration_that_is_wrong_is_refused_and_the_old_one_goes_on(stage):

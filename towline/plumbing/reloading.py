@@ -91,6 +91,10 @@ class Reloading(Generic[ConfigT]):
             self.state = replace(self.state, refused=self.state.refused + 1, error=str(error))
             _log.error("configuration_refused", error=str(error), generation=self.state.generation)
             return "refused"
+        except Exception as error:  # noqa: BLE001 - the outermost loop: the configuration that runs goes on
+            self.state = replace(self.state, refused=self.state.refused + 1, error=f"unexpected {type(error).__name__}")
+            _log.exception("configuration_not_applied", generation=self.state.generation)
+            return "refused"
         self._config = config
         self.state = ReloadState(self.state.generation + 1, self.state.refused, "", time.time())
         _log.info("configuration_applied", generation=self.state.generation)
