@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
-PYTEST_WORKERS ?= 2
+# Twice the cores of the machine that this is held to: tests of real processes mostly wait.
+PYTEST_WORKERS ?= 4
 
 .PHONY: up test test-long check install dev bench lint clean
 
