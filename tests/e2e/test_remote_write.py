@@ -177,6 +177,8 @@ def test_what_waited_while_the_receiver_was_down_and_the_aggregator_was_killed_a
         "rw": {"type": "remote_write", "url": receiver.write_url},
     }
     _, aggregator = stage.start({"metrics": {"interval_seconds": 0.5}}, {"sinks": sinks})
+    # From its first snapshot on: a collector that came before its aggregator may wait a second or two for it.
+    wait_until(lambda: stage.status()["sinks"]["rw.metrics"]["owed_blocks"], 20, "the first snapshot")
     began = time.time()
     wait_until(lambda: time.time() > began + 3, 10)
     aggregator.kill()
