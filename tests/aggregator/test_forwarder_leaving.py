@@ -96,6 +96,7 @@ async def test_a_drain_is_cut_short_by_it():
         await turns()
         one.leave.set()
         await one.gone()
+    assert stock.owes
 
 
 async def test_a_batch_of_points_of_which_a_part_was_taken_is_settled_first(tmp_path):
