@@ -16,6 +16,7 @@ from tests.aggregator.forwarding import Waits
 from tests.aggregator.pointing import desk_of, opening
 from tests.aggregator.sinks.batches import ORIGIN
 from tests.aggregator.sinks.to_log_metrics import lines_batch, sink_of
+from tests.contract.mortal_journal import KilledError, MortalJournal
 from tests.contract.three_backends import CLOUDWATCH, DATADOG, REMOTE_WRITE
 from tests.contract.three_backends import NAMES as DESTINATIONS
 from tests.fakes.remote_write_receiver import is_stale
@@ -38,32 +39,6 @@ RULES = (
 EXPIRE_SECONDS = 3600
 _FAULTS = (Recorded("cut"), Answer(503), Reset())
 _numbers = count()
-
-
-class KilledError(BaseException):
-    """The process is no more."""
-
-
-class MortalJournal:
-    """A journal whose process is killed as it is about to settle for `dies_at`, or once a snapshot is in it (`dies_telling`)."""
-
-    def __init__(self, journal):
-        self._journal = journal
-        self.dies_at, self.dies_telling = "", False
-
-    def __getattr__(self, name):
-        return getattr(self._journal, name)
-
-    async def settle(self, settlements, dead, memo, sink):
-        if sink == self.dies_at:
-            raise KilledError
-        await self._journal.settle(settlements, dead, memo, sink)
-
-    async def snapshot(self, *said):
-        answer = await self._journal.snapshot(*said)
-        if self.dies_telling:
-            raise KilledError
-        return answer
 
 
 class LinesWorld:

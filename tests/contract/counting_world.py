@@ -15,6 +15,7 @@ from tests.aggregator.forwarding import Waits
 from tests.aggregator.pointing import desk_of, opening
 from tests.contract.counting_pods import APP, COUNTERS, STATSD, CountingPod
 from tests.contract.knowable import by_falls, by_increase, by_lives
+from tests.contract.mortal_journal import KilledError, MortalJournal
 from tests.contract.three_backends import CLOUDWATCH, DATADOG, NAMES, REMOTE_WRITE
 from tests.fakes.script import Answer, Recorded, Reset
 from towline.wire.codec import compress, decode_request, encode_request, open_body
@@ -24,26 +25,6 @@ PODS = 3
 _ROOM_BYTES, _TIGHT_BYTES = 1 << 24, 900  # a share that sheds nothing, and one that holds two snapshots
 _FAULTS = (Recorded("cut"), Answer(503), Reset())
 _numbers = count()
-
-
-class KilledError(BaseException):
-    """The process is no more."""
-
-
-class MortalJournal:
-    """A journal whose process is killed as it is about to settle for `dies_at`."""
-
-    def __init__(self, journal):
-        self._journal = journal
-        self.dies_at = ""
-
-    def __getattr__(self, name):
-        return getattr(self._journal, name)
-
-    async def settle(self, settlements, dead, memo, sink):
-        if sink == self.dies_at:
-            raise KilledError
-        await self._journal.settle(settlements, dead, memo, sink)
 
 
 class World:

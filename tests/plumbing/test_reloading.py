@@ -103,6 +103,7 @@ async def test_sighup_asks(service):
         service.file.write_text("b")
         os.kill(os.getpid(), signal.SIGHUP)
         await applied(service, 2)
+    assert service.ran_with == ["a", "b"]
 
 
 @pytest.fixture
@@ -114,6 +115,7 @@ async def test_a_file_that_was_saved_is_noticed(service, often):
     async with running(service):
         service.file.write_text("bb")
         await applied(service, 2)
+    assert service.ran_with == ["a", "bb"]
 
 
 async def test_a_configmap_whose_data_link_is_swapped_is_noticed(service, often, tmp_path):

@@ -37,6 +37,7 @@ def test_both_are_prepared_once_and_not_in_turns(monkeypatch):
     monkeypatch.setattr(module.SeriesWriter, "labels", None)  # whoever asks for them again fails
     say(15)
     say(30)
+    assert states.keys() == {WEB.uid, OWNER.uid}
 
 
 async def test_only_the_sources_that_are_asked_for_are_sent():
