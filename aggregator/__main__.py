@@ -5,14 +5,13 @@ Room: aggregator, the door. Never enters: what the aggregator does (app.py wires
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.config import AggregatorConfig, load
 from towline.plumbing.errors import ConfigError
 from towline.plumbing.lifecycle import ExitCode
 from towline.plumbing.logs import configure_logs
-from towline.plumbing.recognise import is_fluent_bit
+from towline.plumbing.recognise import is_fluent_bit, note_files, say_notices
 
 
 def start(config_file: Path) -> int:
@@ -21,7 +20,7 @@ def start(config_file: Path) -> int:
         files: list[Path] = []
         config, notices = read_config(config_file, files)
         configure_logs(config.log_level)
-        _say(notices)
+        say_notices(notices)
         from aggregator.app import run  # noqa: PLC0415 - a wrong configuration is answered before anything else is loaded
         from aggregator.memory import collect_less_often  # noqa: PLC0415 - as above
 
@@ -40,7 +39,7 @@ def read_config(file: Path, files: list[Path] | None = None) -> tuple[Aggregator
     from aggregator.registry import SINKS  # noqa: PLC0415 - `--help` needs no vendor's library
 
     if not is_fluent_bit(file):
-        _fill(files, [file])
+        note_files(files, [file])
         return load(file, SINKS), []
     from aggregator.core.regexes import compile_regex  # noqa: PLC0415 - loaded only where there is such a file
     from towline.fluent_bit.means import Means  # noqa: PLC0415 - as above
@@ -50,20 +49,7 @@ def read_config(file: Path, files: list[Path] | None = None) -> tuple[Aggregator
     try:
         return read_converted(file, "aggregator", lambda path: load(path, SINKS), means=means)
     finally:
-        _fill(files, means.files)
-
-
-def _fill(files: list[Path] | None, found: Sequence[Path]) -> None:
-    """At once: another thread may be looking."""
-    if files is not None:
-        files[:] = dict.fromkeys(found)
-
-
-def _say(notices: Sequence[str]) -> None:
-    import structlog  # noqa: PLC0415 - logs.py decides what of it is loaded, so not before that
-
-    for notice in notices:
-        structlog.get_logger().warning("configuration_adapted", reason=notice)
+        note_files(files, means.files)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,14 +5,13 @@ Room: collector, the door. Never enters: what the collector does (app.py wires t
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from collector.config import CollectorConfig, load
 from towline.plumbing.errors import ConfigError
 from towline.plumbing.lifecycle import ExitCode
 from towline.plumbing.logs import configure_logs
-from towline.plumbing.recognise import is_fluent_bit
+from towline.plumbing.recognise import is_fluent_bit, note_files, say_notices
 
 
 def start(config_file: Path) -> int:
@@ -21,7 +20,7 @@ def start(config_file: Path) -> int:
         files: list[Path] = []
         config, notices = read_config(config_file, files)
         configure_logs(config.log_level)
-        _say(notices)
+        say_notices(notices)
         from collector.app import run  # noqa: PLC0415 - a wrong configuration is answered before anything else is loaded
 
         return run(config, config_file, lambda: read_config(config_file, files)[0], lambda: files)
@@ -36,7 +35,7 @@ def read_config(file: Path, files: list[Path] | None = None) -> tuple[CollectorC
     `files` is filled with what it is made of, also where it is wrong: watched, they tell when to read it again. Raises ConfigError.
     """
     if not is_fluent_bit(file):
-        _fill(files, [file])
+        note_files(files, [file])
         return load(file), []
     from towline.fluent_bit.means import Means  # noqa: PLC0415 - paid for only where there is such a file
     from towline.fluent_bit.reading import read_converted  # noqa: PLC0415 - as above
@@ -45,20 +44,7 @@ def read_config(file: Path, files: list[Path] | None = None) -> tuple[CollectorC
     try:
         return read_converted(file, "collector", load, means=means)
     finally:
-        _fill(files, means.files)
-
-
-def _fill(files: list[Path] | None, found: Sequence[Path]) -> None:
-    """At once: another thread may be looking."""
-    if files is not None:
-        files[:] = dict.fromkeys(found)
-
-
-def _say(notices: Sequence[str]) -> None:
-    import structlog  # noqa: PLC0415 - logs.py decides what of it is loaded, so not before that
-
-    for notice in notices:
-        structlog.get_logger().warning("configuration_adapted", reason=notice)
+        note_files(files, means.files)
 
 
 def main(argv: list[str] | None = None) -> int:

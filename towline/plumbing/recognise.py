@@ -1,9 +1,10 @@
-"""Tells a Fluent Bit configuration from one of ours, by its content: what would convert it is only loaded where it is needed.
+"""Tells a Fluent Bit configuration from one of ours, by its content, and what both programs say of one: what would convert it is only loaded where it is needed.
 
 Room: plumbing. Never enters: what such a file says (towline/fluent_bit).
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _MAX_BYTES = 1 << 20
@@ -46,3 +47,17 @@ def is_fluent_bit_text(text: str) -> bool:
     if _CONFIG_MAP.search(text):
         return bool(_SECTION.search(text) or _YAML_KEY_INSIDE.search(text))
     return bool(_YAML_KEY.search(text))
+
+
+def note_files(files: list[Path] | None, found: Sequence[Path]) -> None:
+    """Say which files a configuration was read from, where somebody watches them. At once: another thread may be looking."""
+    if files is not None:
+        files[:] = dict.fromkeys(found)
+
+
+def say_notices(notices: Sequence[str]) -> None:
+    """Log what whoever runs an adapted configuration should know."""
+    import structlog  # noqa: PLC0415 - logs.py decides what of it is loaded, so not before that
+
+    for notice in notices:
+        structlog.get_logger().warning("configuration_adapted", reason=notice)
